@@ -6,13 +6,14 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
-from textual.app import App, SystemCommand
+from textual.app import App
 from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette
 from textual.filter import LineFilter
@@ -53,12 +54,6 @@ HELP_READY_S = 0.3
 TWICE_S = 3.0
 
 
-def _help_screen() -> Screen[Any]:
-    from tui.screens.help import HelpScreen
-
-    return HelpScreen()
-
-
 class PlasmaApp(App[None], inherit_bindings=False):
     """`run_path`: the run to show; `replay_path`: the run to replay; else `config_path`: the configuration that
     could be started; else the welcome screen. Raises ThemeProblem if there is no theme `theme_name`."""
@@ -68,13 +63,9 @@ class PlasmaApp(App[None], inherit_bindings=False):
     AUTO_FOCUS = None
     BINDINGS: ClassVar = [*KEYS]
     COMMANDS: ClassVar = {PlasmaCommands}
-    SCREENS: ClassVar = {"help": _help_screen}
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 (an instance variable of the base class)
-        (0, "-tiny"),
-        (60, "-narrow"),
-        (100, "-normal"),
-        (160, "-wide"),
-    ]
+    SCREENS: ClassVar = {"help": lambda: import_module("tui.screens.help").HelpScreen()}
+    # instance variables of the base class
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (100, "-normal"), (160, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-low"), (16, "-short"), (32, "-tall"), (50, "-high")]  # noqa: RUF012
 
     def __init__(
@@ -154,7 +145,8 @@ class PlasmaApp(App[None], inherit_bindings=False):
     def on_load(self) -> None:
         """Before the terminal is taken over: from then on a signal that ends the screen restores it."""
         if not self.is_headless:
-            exit_on_signals(asyncio.get_running_loop(), self._on_signal)
+            leave = lambda code: self.exit(return_code=code)  # noqa: E731
+            exit_on_signals(asyncio.get_running_loop(), leave)
 
     def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
@@ -183,9 +175,6 @@ class PlasmaApp(App[None], inherit_bindings=False):
     def on_unmount(self) -> None:
         self.feed.stop()
         self.planner.stop()
-
-    def _on_signal(self, code: int) -> None:
-        self.exit(return_code=code)
 
     def _tick(self) -> None:
         """Once a second ages move on."""
@@ -224,20 +213,15 @@ class PlasmaApp(App[None], inherit_bindings=False):
             return
         self.read_again()
         before, self.snapshot = self.snapshot, snapshot
-        over = RunState.ENDED
-        if snapshot.state is over and (before is None or before.state is not over):
-            self._run_is_over(snapshot)
+        if snapshot.state is RunState.ENDED and (
+            before is None or before.state is not snapshot.state
+        ):
+            self.planner.run_ended(snapshot)
         if before is not None:
             self.notices.changed(before, snapshot)
         monitor = self.navigator.monitor
         if monitor is not None:
             monitor.show(snapshot)
-
-    def _run_is_over(self, snapshot: RunSnapshot) -> None:
-        """A smoke test may be approved already; for the configuration, its end may open the gate."""
-        if self.run_path is not None and snapshot.spec is not None and snapshot.spec.smoke:
-            self.planner.read_approval()
-            self.planner.read(fresh=False)
 
     def on_read_failed(self, message: ReadFailed) -> None:
         self._unread = clean(f"The run cannot be read: {message.problem}. Trying again.", 600)
@@ -311,10 +295,6 @@ class PlasmaApp(App[None], inherit_bindings=False):
         stops = isinstance(self.screen, MonitorScreen) and self.screen.check_action("stop", ())
         more = ", or a to stop the run" if stops else ""
         self.say(f"Ctrl+C doesn't stop training. Press again to quit{more}.", "warn", TWICE_S)
-
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """None of Textual's: all commands are in tui/commands.py."""
-        return ()
 
     def on_command_palette_option_highlighted(
         self, event: CommandPalette.OptionHighlighted

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from runner.model import Approval, CheckResult
+from runner.model import Approval, CheckResult, RunSnapshot
 from tui.asking import ask
 from tui.words.checklist import Checklist
 
@@ -194,6 +194,12 @@ class Planner:
         self._app.refresh_monitor()
 
     # ----------------------------------------------------------------- the approval
+
+    def run_ended(self, snapshot: RunSnapshot) -> None:
+        """A smoke test may be approved already; its end may open the gate of the configuration."""
+        if snapshot.spec is not None and snapshot.spec.smoke:
+            self.read_approval()
+            self.read(fresh=False)
 
     def read_approval(self) -> None:
         """Has the open smoke test been approved?"""

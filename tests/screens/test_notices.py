@@ -83,7 +83,7 @@ async def test_the_key_tries_every_channel_and_says_what_came_of_it(
         text = " ".join(text_of(pilot, "#notice").split())
         assert text.startswith("✗ ntfy: ntfy.sh answered 401")
         (write,) = heard.writes
-        assert "test notice" in write and write.startswith("\x07")
+        assert "test notification" in write and write.startswith("\x07")
 
 
 async def test_a_read_only_screen_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The footer: the keys that matter now, as many as fit."""
+"""The footer: keys that do something now, the most useful ones where room is scarce."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from tui.key import applies, keys_of
 from tui.kit.paint import Row, Span
 from tui.kit.painted import Painted
 
-# ---------------------------------------------------------------------------
-# The footer: keys that do something now, the most worthy ones where room is scarce.
-
 
 class FooterKey(NamedTuple):
     """`action` is what a click on it runs."""
@@ -25,6 +22,10 @@ class FooterKey(NamedTuple):
     label: str
     action: str
     worth: int
+
+    @property
+    def width(self) -> int:
+        return len(self.key) + 1 + len(self.label) + len(GAP)
 
 
 GAP = "  "
@@ -51,22 +52,16 @@ def chosen_keys(keys: Sequence[FooterKey], width: int) -> list[FooterKey]:
     kept: list[FooterKey] = []
     # the way back from a screen is worth more than the way out of all
     for key in sorted(keys, key=lambda key: (key.key != "esc", -key.worth)):
-        need = len(key.key) + 1 + len(key.label) + len(GAP)
-        if need <= left:
+        if key.width <= left:
             kept.append(key)
-            left -= need
+            left -= key.width
     return [key for key in keys if key in kept]
 
 
-def footer_row(keys: Sequence[FooterKey], width: int, tail: str = "") -> Row:
-    """Keys with their labels; `tail` at the right end where it fits."""
-    spans: list[Span] = [Span(" ")]
-    used = 1
+def footer_row(keys: Sequence[FooterKey], width: int) -> Row:
+    spans = [Span(" ")]
     for key in chosen_keys(keys, width):
         spans += [Span(key.key, "key"), Span(f" {key.label}{GAP}", "dim")]
-        used += len(key.key) + 1 + len(key.label) + len(GAP)
-    if tail and used + len(tail) + 1 <= width:
-        spans += [Span(" " * (width - used - len(tail) - 1)), Span(tail, "dim")]
     return tuple(spans)
 
 
@@ -74,31 +69,22 @@ def key_at(keys: Sequence[FooterKey], width: int, x: int) -> FooterKey | None:
     """The key drawn at column `x`."""
     at = 1
     for key in chosen_keys(keys, width):
-        size = len(key.key) + 1 + len(key.label) + len(GAP)
-        if at <= x < at + size:
+        if at <= x < at + key.width:
             return key
-        at += size
+        at += key.width
     return None
-
-
-# ---------------------------------------------------------------------------
-# The footer line: `check_action` decides what is in it.
 
 
 class KeyFooter(Painted):
     GROUND = "surface"
 
     model: reactive[tuple[FooterKey, ...]] = reactive((), layout=False, repaint=False)
-    tail: reactive[str] = reactive("", layout=False, repaint=False)
 
     def watch_model(self) -> None:
         self.repaint()
 
-    def watch_tail(self) -> None:
-        self.repaint()
-
     def draw(self, width: int, height: int) -> Sequence[Row]:
-        return (footer_row(self.model, width, self.tail),)
+        return (footer_row(self.model, width),)
 
     async def on_click(self, event: events.Click) -> None:
         key = key_at(self.model, self.content_size.width, event.x)

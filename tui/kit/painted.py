@@ -80,18 +80,13 @@ class Painted(Widget):
         return strip
 
     def _strip(self, y: int) -> Strip:
-        palette, ground = self.plasma.looks.palette, self.ground_of(y)
         row = self._rows[y] if y < len(self._rows) else pad(EMPTY, self.content_size.width)
-        ascii_only = self.plasma.ascii
-        return Strip(
-            [
-                Segment(
-                    to_ascii(span.text) if ascii_only else span.text,
-                    palette.style(span.role, ground),
-                )
-                for span in row
-            ]
-        )
+        ground = self.ground_of(y)
+        return Strip([self.segment(text, role, ground) for text, role in row])
+
+    def segment(self, text: str, role: str, ground: str) -> Segment:
+        shown = to_ascii(text) if self.plasma.ascii else text
+        return Segment(shown, self.plasma.looks.palette.style(role, ground))
 
     def ground_of(self, y: int) -> str:
         """The ground of row `y`; a cursor may differ."""
@@ -143,18 +138,12 @@ class StillVertical(Vertical):
 class Pictured(Painted):
     """Cells of a picture are drawn in their own colours, all others by the theme."""
 
-    def _strip(self, y: int) -> Strip:
-        palette, ground = self.plasma.looks.palette, self.ground_of(y)
-        row = self._rows[y] if y < len(self._rows) else pad(EMPTY, self.content_size.width)
-        behind = palette.style("text", ground)
-        segments = []
-        for text, role in row:
-            if role.startswith("#"):
-                segments.append(Segment(text, picture_style(role, behind)))
-            else:
-                shown = to_ascii(text) if self.plasma.ascii else text
-                segments.append(Segment(shown, palette.style(role, ground)))
-        return Strip(segments)
+    def segment(self, text: str, role: str, ground: str) -> Segment:
+        if role.startswith("#"):
+            return Segment(
+                text, picture_style(role, self.plasma.looks.palette.style("text", ground))
+            )
+        return super().segment(text, role, ground)
 
 
 @lru_cache(maxsize=8192)
