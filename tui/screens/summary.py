@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -15,15 +14,14 @@ from textual.reactive import reactive
 
 from tui.asking import ask
 from tui.backend.results import SummarySheet
-from tui.images.choice import Shown, Way, pick_way
-from tui.images.kitty import forgotten
-from tui.images.store import PictureStore, Wish
+from tui.images.choice import Way
+from tui.images.store import TerminalPictures, Wish
 from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit import glyphs
 from tui.kit.chart import ALL, ASCII, DOTS, FILL, draw_chart, range_of
 from tui.kit.footer import KeyFooter, footer_of
 from tui.kit.framed import FramedScreen
-from tui.kit.paint import EMPTY, Row, Span, cell, ends, fit, pad
+from tui.kit.paint import EMPTY, Row, Span, cell, ends, fit, pad, row_width
 from tui.kit.painted import Pictured
 from tui.kit.scale import sticky_range
 from tui.panels.header import run_name
@@ -94,9 +92,10 @@ class SummaryView(Pictured, can_focus=True):
     class Moved(Message):
         """Another part is in sight, or another section has the cursor."""
 
+    store: TerminalPictures
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.store = PictureStore(Shown(Way.OFF), self._picture_ready)
         self.cursor = self._chosen = self._top = self._height = 0
         self.unfolded: set[int] = set()
         #: rows of each section by its index, for one width
@@ -112,28 +111,13 @@ class SummaryView(Pictured, can_focus=True):
         self.repaint()
 
     def on_mount(self) -> None:
-        app = self.plasma
-        self.store.shown = pick_way(
-            app.images, os.environ, app.console.color_system, ascii_only=app.ascii,
-            no_color=app.no_color, low_bandwidth=app.low_bandwidth,
-        )  # fmt: skip
+        self.store = TerminalPictures(self.plasma, lambda: self.post_message(PictureReady()))
 
     def on_unmount(self) -> None:
-        self.store.stop()
-        self._send("".join(map(forgotten, [*self.store.take_gone(), *self.store.all_numbers()])))
-
-    def _picture_ready(self) -> None:
-        """Called by the store's thread."""
-        self.post_message(PictureReady())
+        self.store.close()
 
     def on_picture_ready(self) -> None:
         self._lay_out()
-
-    def _send(self, text: str) -> None:
-        """Kitty's pictures are no cells. (Textual 8.2 has no public way to write them.)"""
-        driver = self.app._driver
-        if text and driver is not None and self.store.shown.way is Way.KITTY:
-            driver.write(text)
 
     # ----------------------------------------------------------------- what is where
 
@@ -277,7 +261,7 @@ class SummaryView(Pictured, can_focus=True):
     def _first_page(self, model: SummaryModel, width: int, height: int) -> list[Row]:
         rows = [*verdict_rows(model, width), EMPTY]
         pictures = self._pictures(model, width, height)
-        room = width - max((sum(len(s.text) for s in r) for r in pictures), default=0)
+        room = width - max(map(row_width, pictures), default=0)
         if self.pick is not None:
             more = f"  {self._chosen + 1} of {len(model.picks)}" if len(model.picks) > 1 else ""
             words = pick_rows(self.pick, room, more)
@@ -301,11 +285,10 @@ class SummaryView(Pictured, can_focus=True):
         down = min(PICTURE_ROWS, height // 2 - 3, width // 8)
         wishes = [Wish(path, 2 * down, down) for _, path in shown]
         self.store.wish(wishes)
-        for wish in wishes:
-            self._send(self.store.take_message(wish))
+        self.store.send(wishes)
         columns = [self._picture(step, wish) for (step, _), wish in zip(shown, wishes, strict=True)]
         return [
-            tuple(span for part in line for span in (Span("  "), *part))
+            (*(span for part in line for span in (Span("  "), *part)), Span(" "))
             for line in zip(*columns, strict=True)
         ]
 
