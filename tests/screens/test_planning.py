@@ -21,6 +21,7 @@ from runner.trainers.sd_scripts.importers.find import Found, FoundCheckout, Foun
 from runner.trainers.sd_scripts.importers.fresh import Answers
 from tests import builders as b
 from tests.fakes import FakeBackend
+from tests.hostile import HOSTILE
 from tests.screens.helpers import app_on, burst, screen_text, text_of, until
 from tui.app import PlasmaApp
 from tui.backend.results import FlagAnswer, FlagSheet, Plan
@@ -575,3 +576,28 @@ async def test_without_a_comfy_the_key_says_so_before_a_run(
         await pilot.press("u")
         await until(pilot, lambda: said in text_of(pilot, "#notice"))
         assert actions.orders == []
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+async def test_hostile_flags_are_shown_and_edited_harmlessly(text: str) -> None:
+    flags = Catalog(
+        [
+            Flag(f"a{text}", "str", default=text, help=text * 5),
+            Flag(f"b{text}", "str", choices=(text, "other"), help=text),
+        ]
+    )
+    sheet = FlagSheet(text, FlagReport(flags), {f"a{text}": text}, {f"b{text}": text}, b"0")
+    actions, app = with_flags(sheet)
+    actions.set_flag = lambda *_: FlagAnswer(sheet, problem=text or "no")  # type: ignore
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "920 steps" in text_of(pilot, "#header"))
+        await pilot.press("v")
+        await until(pilot, lambda: getattr(app.screen, "sheet", None) is sheet)
+        for key in ("g", "G"):
+            await pilot.press(key, "enter")
+            await until(pilot, lambda: isinstance(app.screen, FlagForm))
+            await pilot.press("x" if key == "g" else "down", "enter")
+            await until(pilot, lambda: "Not written" in screen_text(pilot))
+            assert screen_text(pilot).replace("\n", "").isprintable()
+            await pilot.press("escape")
+            await until(pilot, lambda: isinstance(app.screen, FlagsScreen))

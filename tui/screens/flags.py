@@ -27,7 +27,7 @@ from tui.kit.framed import FramedScreen
 from tui.kit.paint import EMPTY, Row, Span, cell
 from tui.kit.painted import Painted
 from tui.screens.questions import Dialog
-from tui.text import clean, wrap
+from tui.text import clean, crop, wrap
 
 if TYPE_CHECKING:
     pass
@@ -212,6 +212,8 @@ def facts_of(row: FlagRow) -> str:
 
 # ----------------------------------------------------------------- one flag
 
+FACTS_MOST = 240
+
 
 class FlagForm(Dialog[FlagAnswer]):
     """Dismisses after the flag was written."""
@@ -239,7 +241,11 @@ class FlagForm(Dialog[FlagAnswer]):
                               placeholder=row.default and f"default {row.default}")  # fmt: skip
 
     def fields(self) -> list[Widget]:
-        return [Words(facts_of(self._row), "dim"), self._box, Words(self._row.help)]
+        return [Words(crop(facts_of(self._row), FACTS_MOST), "dim"), self._box]
+
+    def after(self) -> list[Widget]:
+        """Long ones scroll; what is typed and the answer stay in sight."""
+        return [Words(self._row.help)]
 
     def action_next(self) -> None:
         self.action_do()

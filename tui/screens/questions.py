@@ -267,7 +267,8 @@ class Dialog(ModalScreen[ScreenResultType]):
         raise NotImplementedError
 
     def tell(self, sentence: str, role: str = "bad") -> None:
-        self.query_one("#said", Words).say(sentence[:1].upper() + sentence[1:], role)
+        text = clean(sentence, 600)
+        self.query_one("#said", Words).say(text[:1].upper() + text[1:], role)
 
     def refuse(self, sentence: str) -> None:
         """The form stays open with everything typed."""
