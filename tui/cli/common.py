@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from runner.store.rundir import RunDir
 from tui.cli.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean
 from tui.words.progress import loss_now
+from tui.words.table import Column, Line, table_lines
 
 MARKS = {"pass": "✓", "warn": "!", "fail": "✗", "skip": "-"}
 OVER = (RunState.ENDED, RunState.LOST)
@@ -73,6 +75,12 @@ def write(*lines: str) -> None:
     """Lines of data on stdout."""
     sys.stdout.writelines(f"{line}\n" for line in lines)
     sys.stdout.flush()
+
+
+def print_table(columns: Sequence[Column], lines: Sequence[Line]) -> None:
+    """As wide as the terminal; in full for a pipe."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    write(*table_lines(columns, lines, width))
 
 
 def check_line(result: CheckResult) -> str:

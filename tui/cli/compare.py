@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
@@ -13,7 +12,7 @@ from runner.history.compare import ComparedRun, Comparison, refuse_number, setti
 from runner.history.compare_lines import Axis, Line, lines_of
 from runner.history.compare_results import checkpoint_words, result_rows
 from runner.history.comparing import Comparing, comparison_json
-from tui.cli.common import find_run, print_json, say
+from tui.cli.common import find_run, print_json, say, write
 from tui.cli.exits import OK, WRONG_USE, Fail
 from tui.kit.scale import SETTLED_AFTER_POINTS
 from tui.text import clean, crop, crop_start, wrap
@@ -47,8 +46,8 @@ def compare(options: argparse.Namespace) -> int:
         return OK
     size = shutil.get_terminal_size((WIDTH, HEIGHT))
     width = max(40, min(size.columns, 200))
-    for line in text_lines(made, axis, width, max(10, min(24, size.lines - 4))):
-        sys.stdout.write(f"{line.rstrip()}\n")
+    lines = text_lines(made, axis, width, max(10, min(24, size.lines - 4)))
+    write(*(line.rstrip() for line in lines))
     return OK
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.model.units import count, file_size
 from runner.store.rundir import home
-from tui.cli.common import print_json, say
+from tui.cli.common import print_json, say, write
 from tui.cli.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean
 
@@ -95,12 +95,12 @@ def _keep(options: argparse.Namespace, plain: Path, folder: Path | None) -> Path
 def _print(data: dict[str, Any]) -> None:
     for key, value in data.items():
         if key == "cause" and value:
-            sys.stdout.write(f"cause: {value['key']}\n  evidence: {clean(value['evidence'])}\n")
-            sys.stdout.write(f"  advice: {clean(value['advice'])}\n")
+            write(f"cause: {value['key']}", f"  evidence: {clean(value['evidence'])}")
+            write(f"  advice: {clean(value['advice'])}")
         elif isinstance(value, (list, tuple)):
-            sys.stdout.write(f"{key}: {clean(', '.join(map(str, value))) or 'none'}\n")
+            write(f"{key}: {clean(', '.join(map(str, value))) or 'none'}")
         else:
-            sys.stdout.write(f"{key}: {'unknown' if value is None else clean(str(value))}\n")
+            write(f"{key}: {'unknown' if value is None else clean(str(value))}")
 
 
 def verify(options: argparse.Namespace) -> int:
@@ -116,8 +116,7 @@ def verify(options: argparse.Namespace) -> int:
         print_json({"schema": 1, "files": files})
     else:
         for one, data in zip(found, files, strict=True):
-            sys.stdout.write(clean(_sentence(one)) + "\n")
-            sys.stdout.writelines(f"  {clean(line)}\n" for line in _details(data))
+            write(clean(_sentence(one)), *(f"  {clean(line)}" for line in _details(data)))
     if any(not Path(path).exists() for path in paths):
         return NOT_FOUND
     return OK if all(f.complete and f.finite for f in found) else NO

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from runner.config.errors import nearest
 from runner.config.model import Config
 from runner.model import CheckResult
 from runner.preflight.cures.model import Cure, CureFailed
 from runner.preflight.registry import CHECKS, check_of, cure_for, known_names, run_checks
-from tui.cli.common import agreed, check_line, print_json, say
+from tui.cli.common import agreed, check_line, print_json, say, write
 from tui.cli.exits import NO, OK, WRONG_USE, Fail
 
 
@@ -67,5 +66,5 @@ def _print(options: argparse.Namespace, result: CheckResult | None) -> int:
     if options.json:
         print_json({"schema": 1, "passed": good, "checks": [result] if result else []})
     elif result is not None:
-        sys.stdout.write(f"{check_line(result)}\n")
+        write(check_line(result))
     return OK if good else NO

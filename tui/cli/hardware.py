@@ -29,7 +29,7 @@ from runner.hardware.source import Source
 from runner.hardware.users import roots_of
 from runner.model import HardwareSample, RunSnapshot
 from runner.store.registry import live_runs
-from tui.cli.common import print_json
+from tui.cli.common import print_json, write
 from tui.cli.exits import OK
 from tui.cli.hardware_text import Look, block, line
 from tui.text import clean, crop
@@ -54,8 +54,7 @@ def hardware(options: argparse.Namespace) -> int:
     if options.json:
         print_json(as_json(look))
     else:
-        sys.stdout.write("\n".join(block(look)) + "\n")
-    sys.stdout.flush()
+        write(*block(look))
     return OK
 
 
@@ -172,9 +171,7 @@ def _follow(watcher: Watcher, *, json: bool) -> None:
             if screen is not None:
                 screen.show(block(look))
             else:
-                text = msgspec.json.encode(as_json(look)).decode() if json else line(look)
-                sys.stdout.write(text + "\n")
-                sys.stdout.flush()
+                write(msgspec.json.encode(as_json(look)).decode() if json else line(look))
             time.sleep(PERIOD_S)
             look = watcher.look()
     except KeyboardInterrupt:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from runner.history.imported_runs.from_files import (
 )
 from runner.history.imported_runs.trainings import Findings, FoundTraining, look_for_trainings
 from runner.model.units import count
-from tui.cli.common import print_json, say
+from tui.cli.common import print_json, say, write
 from tui.cli.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import clean
 
@@ -42,8 +41,7 @@ def import_runs(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"schema": 1, "trainings": rows, **_rest(findings)})
     else:
-        for one in rows:
-            sys.stdout.write(f"{_line(one)}\n")
+        write(*map(_line, rows))
     _say_rest(findings, root)
     failed = any(one["problem"] for one in rows)
     return NO if failed or not rows else OK

@@ -28,7 +28,7 @@ from runner.trainers.sd_scripts.importers.write import (
     Written,
     write_project,
 )
-from tui.cli.common import answer, at_terminal, say
+from tui.cli.common import answer, at_terminal, say, write
 from tui.cli.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 
 #: a longer list of models would fill the screen
@@ -53,7 +53,7 @@ def init(options: argparse.Namespace) -> int:
     except OSError as error:
         raise Fail(f"{folder} cannot be written to: {error.strerror}", NO) from None
     _report(made, written)
-    sys.stdout.write(f"{written.path}\n")
+    write(str(written.path))
     return OK
 
 

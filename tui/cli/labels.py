@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 import msgspec
 
 from runner.model import Label
 from runner.store.labels import BadLabel, changed, read_label, write_label
-from tui.cli.common import find_run, print_json, say
+from tui.cli.common import find_run, print_json, say, write
 from tui.cli.exits import OK, WRONG_USE, Fail
 from tui.text import clean
 
@@ -42,9 +41,7 @@ def _show(run_id: str, found: Label) -> None:
     if found == Label():
         say(f"{run_id} has no label (see `plasma-tui label --help`)")
         return
-    sys.stdout.write(f"name  {clean(found.name) or '-'}\n")
-    sys.stdout.write(f"tags  {', '.join(clean(tag) for tag in found.tags) or '-'}\n")
-    lines = [clean(line) for line in found.note.split("\n")]
-    sys.stdout.write(
-        "note  " + "\n      ".join(lines).rstrip() + "\n" if found.note else "note  -\n"
-    )
+    write(f"name  {clean(found.name) or '-'}")
+    write(f"tags  {', '.join(clean(tag) for tag in found.tags) or '-'}")
+    note = "\n      ".join(clean(line) for line in found.note.split("\n")).rstrip()
+    write(f"note  {note or '-'}")

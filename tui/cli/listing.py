@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-import sys
 from collections.abc import Sequence
 
-from runner.model import RunListing
 from runner.model.units import count, duration, loss
 from runner.store.registry import list_runs
-from tui.cli.common import print_json, say
+from tui.cli.common import print_json, print_table, say
 from tui.cli.exits import OK, WRONG_USE, Fail
 from tui.text import clean
 from tui.words.runs import SORTS, Entry, Head, RunBoard, kind_of, shown_loss, tags_of
-from tui.words.table import Column, Title, table_lines
+from tui.words.table import Column, Line, Title
 
 #: in this order; the highest rank is left out first
 COLUMNS = (
@@ -46,7 +43,7 @@ def runs(options: argparse.Namespace) -> int:
     elif not board.found:
         say(f"no match for {options.filter!r} among {count(board.total, 'run')}")
     else:
-        _print(lines)
+        print_table(COLUMNS, [_row(line) for line in lines])
         if board.found > len(shown):
             say(f"and {count(board.found - len(shown), 'more run')}")
     return OK
@@ -72,18 +69,11 @@ def _cut(lines: Sequence[Head | Entry], limit: int | None) -> list[Head | Entry]
     return found
 
 
-def _print(lines: Sequence[Head | Entry]) -> None:
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    rows = [_title(one) if isinstance(one, Head) else _cells(one.listing) for one in lines]
-    sys.stdout.writelines(f"{line}\n" for line in table_lines(COLUMNS, rows, width))
-
-
-def _title(head: Head) -> Title:
-    live = f", {head.live} live" if head.live else ""
-    return Title(f"{head.title} ({count(head.runs, 'run')}{live})")
-
-
-def _cells(run: RunListing) -> list[str]:
+def _row(line: Head | Entry) -> Line:
+    if isinstance(line, Head):
+        live = f", {line.live} live" if line.live else ""
+        return Title(f"{line.title} ({count(line.runs, 'run')}{live})")
+    run = line.listing
     total = run.total_steps if run.total_steps is not None else "?"
     return [
         clean(run.id),
