@@ -156,6 +156,10 @@ def _validated(event: JournalEvent) -> str:
     return f"validation loss {loss(value if isinstance(value, float) else None)}{at}"
 
 
+#: causes that add nothing to the outcome
+_SAYS_NOTHING = ("unknown", "killed_by_signal")
+
+
 def _ended(event: JournalEvent) -> _Made:
     data = event.data
     outcome, cause, signal = data.get("outcome"), data.get("cause"), data.get("signal")
@@ -163,7 +167,7 @@ def _ended(event: JournalEvent) -> _Made:
     how = f" (signal {signal})" if signal is not None else ""
     if data.get("code"):
         how = f" (exit code {data['code']})"
-    why = f": {cause_title(str(cause))}" if cause else ""
+    why = f": {cause_title(str(cause))}" if cause and cause not in _SAYS_NOTHING else ""
     return role, f"{outcome}".replace("_", " ") + why + how
 
 

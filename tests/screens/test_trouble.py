@@ -15,7 +15,6 @@ from tests import stories as s
 from tests.fakes import FakeBackend
 from tests.screens.helpers import RUN, app_on, screen_text, shown, text_of, until
 from tui.app import PlasmaApp
-from tui.panels.checkpoints import CheckpointPanel
 from tui.screens.monitor import MonitorScreen
 from tui.screens.questions import ConfirmScreen
 
@@ -253,11 +252,3 @@ async def test_the_cursor_of_the_zoomed_table_tells_about_its_file_and_stays_on_
         await pilot.press("z")
         await until(pilot, lambda: "gauges" in visible(app))
         assert "▌" not in text_of(pilot, "#checkpoints")
-
-
-async def test_trouble_is_counted_in_the_title_of_the_table_at_80_columns() -> None:
-    async with app_on(s.troubled_files()).run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
-        head = text_of(pilot, "#checkpoints").splitlines()[0]
-        assert "1 deleted, 3 bad" in head and "5 of 9" in head
-        assert pilot.app.screen.query_one(CheckpointPanel).following

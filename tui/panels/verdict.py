@@ -368,7 +368,7 @@ def stopping(snapshot: RunSnapshot, progress: Progress, now: float) -> Verdict:
         name = clean(str(signalled.data.get("signal", "a signal")), 20)
         head = f"{name} sent {_past(now - signalled.at)}, waiting for the trainer to exit"
     else:
-        head = "ordered, no signal sent yet"
+        head = "requested, no signal sent yet"
     by_guard = status is not None and status.stop_by == GUARD
     kept = progress.stop_cost.kept_step
     text = f"Kept: everything up to step {kept}." if kept else "Nothing is saved yet."
@@ -396,13 +396,6 @@ def nonfinite(snapshot: RunSnapshot, progress: Progress, now: float, since: int)
 _MADE_OF = {
     "inspected": "From its log alone: plasma-tui didn't run it.",
     "imported": "From its files alone: plasma-tui didn't run it.",
-}
-_KINDS = {
-    Outcome.DIVERGED: Kind.DIVERGED,
-    Outcome.NOTHING_TRAINED: Kind.NOTHING_TRAINED,
-    Outcome.FAILED: Kind.FAILED,
-    Outcome.STOPPED: Kind.STOPPED,
-    Outcome.KILLED: Kind.KILLED,
 }
 
 
@@ -436,7 +429,7 @@ def _evaluated(
     if outcome is Outcome.DIVERGED:
         kept = still_good(snapshot)
     second = (*_survivors(snapshot), *_key(snapshot), kept, *problem_clauses(snapshot))
-    return Verdict(_KINDS[outcome], tuple(first), second)
+    return Verdict(Kind[outcome.name], tuple(first), second)
 
 
 def _what(snapshot: RunSnapshot, outcome: Outcome, progress: Progress) -> list[Clause]:
@@ -469,7 +462,7 @@ def _by_whom(snapshot: RunSnapshot) -> str:
         return " by the guard"
     # a user without a name has a number, which is no help
     named = by is not None and not by.isdigit()
-    return f", as ordered by {clean(by, 40)}" if by and named else ", as ordered"
+    return f", as requested by {clean(by, 40)}" if by and named else ", as requested"
 
 
 def _guard(snapshot: RunSnapshot, outcome: Outcome) -> list[Clause]:
