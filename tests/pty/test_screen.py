@@ -100,7 +100,7 @@ def test_the_stop_key_asks_and_only_the_confirmed_answer_stops(desk: Desk) -> No
     ended = wait_end(run)
     assert ended.outcome is Outcome.STOPPED
     assert [event.data["mode"] for event in events(run) if event.kind == "ordered"] == ["default"]
-    terminal.wait_text("stopped", "as ordered")
+    terminal.wait_text("stopped", "as requested")
 
 
 def _ask(terminal: Terminal) -> None:
