@@ -95,7 +95,7 @@ def resolve(text: str) -> Path:
         return _last()
     direct = Path(text).expanduser()
     if text and os.sep not in text and not text.startswith(".") and (runs_root() / text).is_dir():
-        return runs_root() / text  # without a look at thousands of others
+        return runs_root() / text  # without reading thousands of others
     if os.sep in text and (direct / "spec.json").exists():
         return direct.absolute()
     paths = run_paths()

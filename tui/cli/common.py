@@ -120,7 +120,7 @@ def progress_line(snapshot: RunSnapshot) -> str:
 
 
 def snapshots(path: Path, every_s: float = 0.1) -> Iterator[RunSnapshot]:
-    """The run again and again, as it is by then."""
+    """The run repeatedly, in its current state."""
     reader = RunReader(path, console=False)
     while True:
         snapshot = reader.read(0.1)

@@ -29,7 +29,7 @@ _NO_THROTTLE = frozenset({"ioreg", "amdgpu"})
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at the machine. `silent`: sources that have not answered in `waited_s`."""
+    """One reading of the machine. `silent`: sources that have not answered in `waited_s`."""
 
     sample: HardwareSample
     users: tuple[User, ...] = ()

@@ -14,7 +14,7 @@ from runner.store.reader import RunReader
 from tui.cli.common import check_line, find_run, say, snapshots, wait_for_end
 from tui.cli.exits import NO, OK, Fail
 
-#: INT 15 s, TERM 5 s, KILL, the last look at the files
+#: INT 15 s, TERM 5 s, KILL, the last check of the files
 STOP_PATIENCE_S = 180.0
 NO_ANSWER = "stop requested; the supervisor hasn't responded yet"
 

@@ -144,9 +144,9 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`curves`: later ones lie over earlier ones. The axis reaches from 0 to `end`; up to `newest` it is solid.
-    `numbered`: the axis has numbers besides its marks even where all of it is shown. `least`: the narrowest
-    window."""
+    """`curves`: later ones are drawn over earlier ones. The axis reaches from 0 to `end`; up to `newest` it
+    is solid. `numbered`: the axis has numbers besides its marks even where all of it is shown. `least`: the
+    narrowest window."""
 
     curves: tuple[Curve, ...] = ()
     band: tuple[Bin, ...] = ()
@@ -172,7 +172,8 @@ ALL = View()
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A drawn chart: `left` cells in front of the `room` columns, which show the axis from `low` to `high`."""
+    """A drawn chart: `left` cells in front of the `room` columns, which show the axis from `low` to
+    `high`."""
 
     rows: tuple[Row, ...] = ()
     left: int = 0
@@ -215,8 +216,8 @@ def range_of(chart: Chart, view: View) -> Range | None:
 def draw_chart(
     chart: Chart, width: int, height: int, scale: Range, view: View = ALL, style: str = FILL
 ) -> Plot | None:
-    """At a cost that depends on the size and on the number of points, never on the length of a run. None: there
-    is no room for a chart."""
+    """At a cost that depends on the size and on the number of points, never on the length of a run. None:
+    there is no room for a chart."""
     marked = any(mark.kind in _UNDER for mark in chart.marks)
     under = 0 if height < 5 else 2 if height >= 8 and marked else 1
     body = height - under
@@ -348,7 +349,7 @@ class _Drawing:
         self.grid[-1][x] = Cell(glyphs.NONFINITE, "bad")
 
     def _crop_marks(self, columns: Sequence[Bin]) -> None:
-        """Where a line leaves the chart, and where a value lies far above it, with how far."""
+        """Where a line leaves the chart, and where a value is far above it, with how far."""
         bottom, top = (10**y if self.log else y for y in self.scale)
         peaks: dict[int, float] = {}
         highs = [column.high for column in columns if column.high is not None]
@@ -460,7 +461,8 @@ class _Drawing:
                 cells[at] = Cell(glyphs.AXIS_TICK, "dim")
 
     def marks(self) -> list[Cell]:
-        """Checkpoints, written ones filled and expected ones hollow, with their step where it fits; samples."""
+        """Checkpoints, written ones filled and expected ones hollow, with their step where it fits;
+        samples."""
         cells = [BLANK] * self.room
         seen = sorted(m for m in self.chart.marks if m.kind in _UNDER and self.inside(m.x))
         for mark in sorted(seen, key=lambda mark: mark.kind != SAMPLE):
@@ -532,8 +534,8 @@ def _coverage(band: tuple[int, int] | None, cell_row: int) -> tuple[int, int]:
 
 
 def _band_cell(bottom: int, top: int, style: str) -> Cell:
-    """With `fill`, lower eighths are drawn as they are, upper ones as the ground's colour over the envelope's;
-    what lies in the middle of a cell takes the nearer edge."""
+    """With `fill`, lower eighths are drawn as they are, upper ones as the ground's colour over the
+    envelope's; values in the middle of a cell snap to the nearer edge."""
     if style == ASCII:
         return Cell(":", "band-edge")
     if style == DOTS:
@@ -579,9 +581,9 @@ def _with_cursor(row: Row, x: int, width: int) -> Row:
 
 
 def ramp_bar(fraction: float | None, width: int, levels: int = RAMP_STEPS) -> Row:
-    """A thin bar; the colour of each cell tells its own place on the ramp, so the tip shows the value.
+    """A thin bar; the colour of each cell shows its own place on the ramp, so the tip shows the value.
 
-    `levels`: colours that the whole width is made of; each one costs some 40 bytes to send. None
+    `levels`: colours over the full width; each one costs some 40 bytes to send. None
     draws the empty bar.
     """
     if width <= 0:
@@ -636,7 +638,8 @@ def spark(history: Sequence[float | None], width: int) -> Row:
 
 
 def blocks(history: Sequence[float | None], width: int) -> Row:
-    """The last five minutes (fractions, 0..1) as blocks, the newest at the right end: a bin or more a cell."""
+    """The last five minutes (fractions, 0..1) as blocks, the newest at the right end: a bin or more a
+    cell."""
     each, total = max(1.0, PAST_BINS / max(1, width)), len(history)
     spans: list[Span] = []
     for x in range(width):

@@ -1,4 +1,4 @@
-"""Axes: which values a chart shows, where they lie, and round numbers on them. Pure."""
+"""Axes: which values a chart shows, their positions, and round numbers on them. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runner.model.lean import dataclass
 # ---------------------------------------------------------------------------
 # The y axis: a range that neither one spike nor the first steps can spoil, and that does not twitch.
 
-#: a larger loss is drawn as this one; differences of larger numbers are no numbers any more
+#: a larger loss is drawn as this one; differences of larger numbers are no longer numbers
 LARGEST = 1e15
 #: the first points of a line are hardly smoothed yet, and often far above all others
 SETTLED_AFTER_POINTS = 33
@@ -33,8 +33,8 @@ class Range(NamedTuple):
 def data_range(
     lines: Iterable[Sequence[float]], band: Iterable[tuple[float, float]] = (), *, log: bool = False
 ) -> Range | None:
-    """The range that shows the `lines` but for the steep beginning of each, their newest values always, and as
-    much of the `band` (low, high) as does not flatten them. None: nothing finite to show."""
+    """The range that shows the `lines` but for the steep beginning of each, their newest values always, and
+    as much of the `band` (low, high) as does not flatten them. None: nothing finite to show."""
 
     def change(value: float) -> float:
         value = max(-LARGEST, min(LARGEST, value))
@@ -213,8 +213,8 @@ def zoomed(
     at: float | None,
     least: float,
 ) -> Window | None:
-    """`factor` of what was shown, at least `least`: around `at`, else up to the newest value if it is in sight,
-    else around the middle. None: everything."""
+    """`factor` of what was shown, at least `least`: around `at`, else up to the newest value if it is in
+    sight, else around the middle. None: everything."""
     low, high = shown(window, end, newest)
     span = max(min(least, end), (high - low) * factor)
     if span >= end * (1 - 1e-9):

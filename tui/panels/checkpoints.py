@@ -27,7 +27,7 @@ from tui.text import clean, crop, crop_parts
 from tui.words.checkpoints import CheckpointRow, CheckpointTable
 
 # ---------------------------------------------------------------------------
-# Rows of the table: as many columns as the width has room for, trouble in words.
+# Rows of the table: as many columns as the width has room for, problems as text.
 
 MARK_WIDTH = 3
 #: from this width on how long a file stays comes after its age
@@ -80,8 +80,8 @@ def checkpoint_row(row: CheckpointRow, width: int, fraction: float, selected: bo
 def _with_room(
     columns: tuple[Column, ...], width: int, wanted: int, *, bare: bool
 ) -> tuple[Column, ...]:
-    """Words begin below each other, behind the size or, of a file that is not written, behind the epoch; where
-    they need more room, behind the step."""
+    """Words begin below each other, behind the size or, of a file that is not written, behind the epoch;
+    where they need more room, behind the step."""
     last = "epoch" if bare else "size"
     names = [column.name for column in columns]
     kept = columns[: names.index(last) + 1 if last in names else 1]
@@ -243,8 +243,8 @@ HIGH, TABLE_LEAST = 28, 4
 
 
 class CheckpointPanel(ScrollingPanel):
-    """`details` (zoomed): a cursor, and everything about its row under the table. The cursor stays on its file
-    however the rows move; until a person moves it, it is on the newest written one."""
+    """`details` (zoomed): a cursor, and everything about its row under the table. The cursor stays on its
+    file however the rows move; until a person moves it, it is on the newest written one."""
 
     TITLE = "Checkpoints"
     FOLLOWS = False

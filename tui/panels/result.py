@@ -92,7 +92,7 @@ def _sample(snapshot: RunSnapshot) -> str:
 
 
 def result_rows(card: ResultCard, width: int, can_retry: bool) -> list[Row]:
-    """All of it, what to do before what to know. `can_retry`: the key does something now."""
+    """All of it, actions before notes. `can_retry`: the key does something now."""
     room = max(8, width - 2)
 
     def lines(text: str, role: str, indent: str = "") -> list[Row]:

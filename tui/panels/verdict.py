@@ -66,8 +66,8 @@ from tui.words.questions import GUARD, next_save, price_of_stopping
 # ---------------------------------------------------------------------------
 # What the loss does from epoch to epoch, and whether the pace changes: only what the numbers carry.
 #
-# The loss of a diffusion training is mostly noise (its size depends on the timestep drawn), so a change counts
-# as one only if it clearly exceeds its standard error, and ends only where it clearly does not.
+# The loss of a diffusion training is mostly noise (its size depends on the timestep drawn), so a change
+# counts as one only if it clearly exceeds its standard error, and ends only where it clearly does not.
 
 #: shorter epochs are compared in groups of as many steps
 MIN_STEPS = 50
@@ -94,8 +94,8 @@ class Trend:
 
 
 def loss_trend(series: LossSeries, steps_per_epoch: float | None) -> Trend:
-    """Of the last two complete epochs, by the means of the summary's epoch table. All epochs are walked through
-    in order: what was called a change before needs less to be called one still."""
+    """Of the last two complete epochs, by the means of the summary's epoch table. All epochs are walked
+    through in order: what was called a change before needs less to be called one still."""
     length = round(steps_per_epoch or 0)
     if length < 1:
         return Trend()
@@ -118,8 +118,8 @@ def loss_trend(series: LossSeries, steps_per_epoch: float | None) -> Trend:
 
 
 def _means(series: LossSeries, length: int) -> list[tuple[int, float, float]]:
-    """(number from 0, mean, its standard error) of each complete stretch of `length` steps; a bucket that lies
-    in two counts for each by its share."""
+    """(number from 0, mean, its standard error) of each complete stretch of `length` steps; a bucket that
+    spans two counts for each by its share."""
     parts: dict[int, list[tuple[float, float]]] = {}
     for b in series.buckets:
         if b.mean is None:

@@ -71,7 +71,7 @@ AXES = tuple(Axis)
 BY = {Axis.TIME: "by training time", Axis.IMAGES: "by images seen"}
 
 # ---------------------------------------------------------------------------
-# The chart: a line for each run, told apart by its letter, its dashes and its colour.
+# The chart: a line for each run, distinguished by its letter, its dashes and its colour.
 
 
 NOTHING = Comparison()
@@ -79,9 +79,9 @@ NOTHING = Comparison()
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """The runs on one axis, and how a person looks at them. `cursor`: a place on the axis; None: at the newest
-    loss, of a live run if there is one. `hidden`: indices of runs without a line; `chosen`: of the one to open;
-    `everything`: also what is equal in all runs."""
+    """The runs on one axis, and the user's view of them. `cursor`: a place on the axis; None: at the newest
+    loss, of a live run if there is one. `hidden`: indices of runs without a line; `chosen`: of the one to
+    open; `everything`: also what is equal in all runs."""
 
     made: Comparison = NOTHING
     lines: tuple[Line, ...] = ()
@@ -134,7 +134,7 @@ class Overlay:
         return "not begun" if x < line.points[0][0] else "NaN"
 
     def chart(self) -> Chart:
-        """The chosen run's line lies over the others."""
+        """The chosen run's line is drawn over the others."""
         runs = self.made.runs
         order = sorted(
             (i for i in self.shown if self.lines[i].points), key=lambda i: i == self.chosen
@@ -163,8 +163,8 @@ class Overlay:
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """`lead`: index of the best value; `same`: no value differs, so the row is quiet; `marked`: some do, among
-    rows that are the same. `words`: a sentence instead of values."""
+    """`lead`: index of the best value; `same`: no value differs, so the row is quiet; `marked`: some do,
+    among rows that are the same. `words`: a sentence instead of values."""
 
     name: str = ""
     values: tuple[str, ...] = ()
@@ -176,7 +176,7 @@ class TableRow:
 
 
 def results(overlay: Overlay) -> list[TableRow]:
-    """The values at the cursor, what to know before comparing, then the results that differ, or all."""
+    """The values at the cursor, notes before comparing, then the results that differ, or all."""
     made, everything = overlay.made, overlay.everything
     values = tuple(overlay.value(i) for i in range(len(made.runs)))
     rows = [TableRow(f"at {overlay.place}", values, role="accent")]
@@ -479,7 +479,7 @@ class CompareScreen(Charted, FramedScreen):
         self._hide(self._overlay.chosen)
 
     def on_key(self, event: events.Key) -> None:
-        """A digit is a run; one line in the table of keys stands for all of them."""
+        """A digit is a run; one line in the table of keys covers all of them."""
         if event.key in tuple("12345678"):
             event.stop()
             event.prevent_default()

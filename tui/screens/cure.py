@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tui.app import PlasmaApp
 
 ANSWERS = ("Cancel", "Apply the fix")
-#: between two looks at the output: git prints hundreds of lines a second
+#: between two reads of the output: git prints hundreds of lines a second
 LOOK_S = 0.1
 #: lines of output that are kept
 LINES = 500

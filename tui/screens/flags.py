@@ -53,8 +53,8 @@ EDITS = ("edit", "remove", "undo")
 
 @dataclass(frozen=True, slots=True)
 class FlagRow:
-    """`given`: the value in [train], empty if not set there; `smoke`: in [smoke]. `takes`: its type or choices;
-    `help`: the script's own description."""
+    """`given`: the value in [train], empty if not set there; `smoke`: in [smoke]. `takes`: its type or
+    choices; `help`: the script's own description."""
 
     flag: Flag
     name: str
@@ -67,8 +67,8 @@ class FlagRow:
 
 
 def flag_rows(sheet: FlagSheet, typed: str = "") -> tuple[FlagRow, ...]:
-    """Flags that plasma.toml sets first, each group by name. `typed` keeps rows with every one of its words in
-    name or description, matches in the name first."""
+    """Flags that plasma.toml sets first, each group by name. `typed` keeps rows with every one of its words
+    in name or description, matches in the name first."""
     catalog = sheet.report.catalog
     flags = catalog.flags if catalog is not None else ()
     rows = [_row(flag, sheet) for flag in flags]
@@ -114,7 +114,7 @@ HELP_ROWS, HELP_SHARE = 7, 0.4
 
 
 class FlagList(Painted, can_focus=True):
-    """Flags in rows, and under them what there is to know of the one under the cursor."""
+    """Flags in rows, and below them details of the one under the cursor."""
 
     model: reactive[tuple[FlagRow, ...]] = reactive((), layout=False, repaint=False)
     empty: reactive[str] = reactive("", layout=False, repaint=False)

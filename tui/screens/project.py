@@ -111,7 +111,7 @@ class ProjectScreen(Dialog[None]):
         return [shown]
 
     def on_mount(self) -> None:
-        self.tell("Looking for files…" if self._importing else "Looking at this machine…", "dim")
+        self.tell("Looking for files…" if self._importing else "Searching this machine…", "dim")
         ask(self, self._find, self._offer, self._failed)
 
     def value(self, name: str) -> str | None:

@@ -110,7 +110,7 @@ def _best(snapshot: RunSnapshot) -> str:
 
 
 def details(entry: Entry, glance: Glance | None) -> tuple[Detail, ...]:
-    """The most telling first; `glance` may still be missing, or be of another run."""
+    """The most important first; `glance` may still be missing, or be of another run."""
     one = entry.listing
     seen = glance if glance is not None and glance.key == entry.key else Glance(entry.key)
     rows = (
@@ -128,7 +128,7 @@ def details(entry: Entry, glance: Glance | None) -> tuple[Detail, ...]:
 
 
 def _joined(**facts: object) -> str:
-    """`what`: its value in words, where it has one."""
+    """`what`: its value as text, if it has one."""
     return ", ".join(f"{name} {value}" for name, value in facts.items() if value)
 
 
@@ -179,7 +179,8 @@ def _state(one: RunListing, now: float) -> str:
 
 
 class Column(NamedTuple):
-    """`size`: with the gap that follows. `worth`: the smallest gives way first. `sort`: the order it shows."""
+    """`size`: with the gap that follows. `worth`: the smallest gives way first. `sort`: the order it
+    shows."""
 
     name: str
     size: int
@@ -303,8 +304,8 @@ def group_head(head: Head, width: int) -> Row:
 
 @dataclass(frozen=True, slots=True)
 class ListLook:
-    """What rows depend on besides the runs. `columns`: optional ones in use; `glances`: by id, of the runs that
-    have been in sight."""
+    """What rows depend on besides the runs. `columns`: optional ones in use; `glances`: by id, of the runs
+    that have been in sight."""
 
     now: float = 0.0
     sort: str = "when"
@@ -340,8 +341,8 @@ class RunList(Painted, can_focus=True):
         self.repaint()
 
     def show(self, lines: tuple[Line, ...], look: ListLook, *, typed: bool = False) -> None:
-        """Another list. The cursor's run stays where it is on the screen; if it is gone, the cursor goes to its
-        neighbour, or to the first run after a filter was `typed`."""
+        """Another list. The cursor's run stays where it is on the screen; if it is gone, the cursor goes to
+        its neighbour, or to the first run after a filter was `typed`."""
         self.look = look
         if lines is not self.lines:
             self.lines = lines

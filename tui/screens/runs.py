@@ -352,7 +352,7 @@ class RunsScreen(FramedScreen):
             if mode is not None:
                 self._remove(going, mode == WITH_CHECKPOINTS)
 
-        safe = "Keep it" if len(going) == 1 else "Keep them"
+        safe = "Cancel" if len(going) == 1 else "Keep them"
         self.app.push_screen(ConfirmScreen(question, safe, typed_word(removals)), answered)
 
     def _remove(self, paths: Sequence[Path], with_checkpoints: bool) -> None:

@@ -47,7 +47,7 @@ _PAST = {
 
 
 def live_alarms(snapshot: RunSnapshot | None) -> tuple[Alarm, ...]:
-    """Those that are not over, the worst first; none of a run whose trainer is gone."""
+    """Those that are not over, the worst first; none for a run without a trainer."""
     if snapshot is None or snapshot.status is None or not is_live(snapshot):
         return ()
     found = [one for one in snapshot.status.alarms if one.over_at is None]
@@ -107,7 +107,7 @@ def guard_reason(snapshot: RunSnapshot) -> str:
 
 
 def past_clause(snapshot: RunSnapshot) -> Clause | None:
-    """All alarms that are over, in one clause: the newest in words, the others counted. Without a supervisor's
+    """All alarms that are over, in one clause: the newest as text, the others counted. Without a supervisor's
     alarms, a loss that was NaN and is finite again."""
     alarms = snapshot.status.alarms if snapshot.status is not None else ()
     brief = AlarmKind.ONE_BAD_STEP

@@ -48,7 +48,7 @@ class Checklist:
         return replace(self, results=results, running=self.running - {result.name})
 
     def ended(self) -> Checklist:
-        """Done or cancelled: no check runs any more."""
+        """Done or cancelled: no check is running."""
         return replace(self, running=frozenset())
 
     def status(self, name: str) -> str:

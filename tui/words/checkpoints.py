@@ -1,4 +1,5 @@
-"""The rows of the checkpoint table: newest first, then what comes next; which one is the best so far. Pure."""
+"""The rows of the checkpoint table: newest first, then what comes next; which one is the best so far.
+Pure."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ class CheckpointRow:
     """One file. `kind`: written, expected, missing (its step is past, no file was written), removed (by the
     trainer), gone (deleted by another program), impossible (forecast, but skipped after a resume). `epochs`:
     trained at its step; `fate`: when save_last_n_* deletes it, `until`: the same in two words; `remark`: what
-    its weights show; `source`: None until it is written; `superseded`: a later attempt trained its step too."""
+    its weights show; `source`: None until it is written; `superseded`: a later attempt trained its step
+    too."""
 
     name: str
     kind: str
@@ -73,7 +75,7 @@ class CheckpointRow:
 @dataclass(frozen=True, slots=True)
 class CheckpointTable:
     """`rows`: the past newest first (`past` of them), then the coming ones in order, then the skipped ones.
-    `trouble`: how many need attention, in words; `attempts`: the steps of each attempt, by its number."""
+    `trouble`: how many need attention, as text; `attempts`: the steps of each attempt, by its number."""
 
     rows: tuple[CheckpointRow, ...] = ()
     written: int = 0

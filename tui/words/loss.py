@@ -28,7 +28,8 @@ from tui.words.progress import expected_checkpoints, loss_now, progress_of
 AXES = (STEP, EPOCH, TIME)
 #: from the most words to the fewest
 Words = tuple[str, ...]
-#: weights that the smoothed loss keeps at each step, in the order of the key; the first one is the runner's own
+#: weights that the smoothed loss keeps at each step, in the order of the key; the first one is the runner's
+#: own
 SMOOTHINGS = (0.97, 0.99, 0.999, 0.0, 0.9)
 
 
@@ -157,7 +158,7 @@ def loss_at(
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a person looks at the loss. `rate`: with the learning rate as a second line."""
+    """The user's view of the loss. `rate`: with the learning rate as a second line."""
 
     view: View = View()
     smoothing: float = SMOOTHINGS[0]
@@ -271,7 +272,8 @@ def _marks(model: ChartModel, axis: str, places: Places) -> tuple[Mark, ...]:
 
 
 def title_words(model: ChartModel, chart: Chart) -> list[Words]:
-    """By worth, each from the most words to the fewest: last step, lowest, source, learning rate, attempts."""
+    """By worth, each from the most words to the fewest: last step, lowest, source, learning rate,
+    attempts."""
     found: list[Words] = []
     if model.last:
         found.append((f"last step {model.last}", f"last {model.last}"))

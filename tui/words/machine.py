@@ -1,4 +1,4 @@
-"""GPU, memory and disk in words that screen and command share. Pure."""
+"""GPU, memory and disk as text shared by screen and command. Pure."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def reading_of(sample: HardwareSample, key: str) -> GpuSample | None:
 
 
 # ---------------------------------------------------------------------------
-# Who else is on the GPU, in words; and the question whether ComfyUI should give its memory back.
+# Who else is on the GPU, as text; and the question whether ComfyUI should free its memory.
 
 COMFY = "comfyui"
 #: a share below this is not worth a word

@@ -25,7 +25,7 @@ from runner.state.lineage import StopCost, current
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Steps are true steps; None: not known. `seconds_per_step`: the one pace that is shown; `left_s`: the one
+    """Steps are true steps; None: unknown. `seconds_per_step`: the one pace that is shown; `left_s`: the one
     time to the end, the supervisor's (with saves and samples), else steps times pace. `safe_step`: of the
     newest complete state, which a resume needs; `kept_step`: of the newest checkpoint that is complete
     and finite, from before the loss became NaN if it did; 0: none."""

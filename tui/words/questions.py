@@ -94,7 +94,7 @@ def next_save(snapshot: RunSnapshot, progress: Progress) -> str:
 
 
 def _after_save(snapshot: RunSnapshot, progress: Progress, facts: list[str]) -> list[Choice]:
-    """The choice to wait for a save, with what is saved; none where no save will come."""
+    """The choice to wait for a save, with what is saved; none if there is no further save."""
     coming = next_expected(snapshot, progress)
     if coming is None and _saves_are_known(snapshot):
         facts.append("No more saves before the end.")
@@ -134,8 +134,8 @@ MOST = 4
 
 
 def remove_question(removals: Sequence[Removal]) -> Question:
-    """Facts: what is removed, what is kept. A refused run is left out and says why; if all are refused there is
-    nothing to choose. Losing checkpoints must be confirmed by typing."""
+    """Facts: what is removed, what is kept. A refused run is left out and says why; if all are refused there
+    is nothing to choose. Losing checkpoints must be confirmed by typing."""
     can = [one for one in removals if one.refusal is None]
     refused = [one for one in removals if one.refusal is not None]
     facts: list[str] = []

@@ -33,7 +33,7 @@ def name_of(one: RunListing) -> str:
 
 
 def short_id(run_id: str) -> str:
-    """What tells runs of one name apart: `ab12` of 20261121-182911-spyke-ab12."""
+    """What distinguishes runs of one name: `ab12` of 20261121-182911-spyke-ab12."""
     return clean(run_id.rpartition("-")[2], 8)
 
 

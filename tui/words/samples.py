@@ -1,4 +1,5 @@
-"""Sample images in order: prompts by steps, the cursor, when the next ones come, words for one image. Pure."""
+"""Sample images in order: prompts by steps, the cursor, when the next ones come, words for one image.
+Pure."""
 
 from __future__ import annotations
 
@@ -133,7 +134,7 @@ def _key(one: Sample) -> tuple[float, float]:
 
 
 def next_sample(rhythm: SampleRhythm, progress: Progress) -> str:
-    """`epoch 3, in 14 min`; empty where none will come or its time is unknown."""
+    """`epoch 3, in 14 min`; empty if there will be none or its time is unknown."""
     done, per_epoch, each = (
         progress.step - rhythm.origin_step,
         progress.steps_per_epoch,

@@ -17,7 +17,7 @@ from tests.hostile import HOSTILE
 HEADINGS = [
     "Checklist", "Planned vs. actual", "Loss", "Checkpoints", "Best checkpoint", "Samples", "Attempts",
     "Hardware", "Warnings and alarms", "Timeline", "Settings", "Command", "To repeat it", "Preflight",
-    "Not known",
+    "Unknown",
 ]  # fmt: skip
 MORE_HOSTILE = (
     "# a heading", "- a list", "1. a list", "> a quote", "---", "===", "+++", "```\n# out", "~~~",
