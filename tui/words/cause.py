@@ -33,8 +33,8 @@ def cure_of(cause: Cause) -> tuple[str, ...]:
 
 
 def recommended(snapshot: RunSnapshot) -> str:
-    """The action that a person should take after this end: retry where the cause is proven and a setting cures
-    it, else resume where a state is saved. Empty: none."""
+    """The action that a person should take after this end: retry if the cause is proven and a setting fixes
+    it, else resume if a state is saved. Empty: none."""
     cause, status = cause_of(snapshot), snapshot.status
     outcome = outcome_of(snapshot)
     over = snapshot.state in (RunState.ENDED, RunState.LOST) and outcome is not Outcome.SUCCEEDED
