@@ -73,7 +73,9 @@ def checkpoint_row(row: CheckpointRow, width: int, fraction: float, selected: bo
         return (*spans, Span("  " + crop(words, rest), role))
     final = "final" if row.final else ""
     ends = (row.age, row.fate, final) if width >= ROOMY else (row.until, row.age, row.fate, final)
-    text = crop_parts(", ".join(filter(None, ends)), rest)
+    text = ", ".join(filter(None, ends))
+    # a cell apart from what is beside the panel
+    text = crop_parts(text, rest - 1 if ", " in text else rest)
     return (*spans, Span("  " + text, _ROLES.get(row.kind, "dim")))
 
 

@@ -157,10 +157,13 @@ class SampleStrip(Pictured, Panel, can_focus=True):
         if board is None or rows < 2:
             return []
         room = width - 1 - (NEXT_WIDTH + GAP if self._next else 0)
-        # a little smaller where two fit then: what counts is the change between them
-        half = (room - GAP) // 2
-        columns = min(2 * rows, half if half >= LEAST_WIDTH else room)
-        number, rows = max(1, (room + GAP) // (columns + GAP)), min(rows, -(-columns // 2))
+        full = min(2 * rows, room)
+        number, columns = max(1, (room + GAP) // (full + GAP)), full
+        # a little smaller where one more fits then: what counts is the change between them
+        smaller = (room + GAP) // (number + 1) - GAP
+        if smaller >= (LEAST_WIDTH if number == 1 else full * 4 // 5):
+            number, columns = number + 1, smaller
+        rows = min(rows, -(-columns // 2))
         found: list[tuple[Wish, str]] = []
         for column in range(len(board.moments) - 1, -1, -1):
             image = board.image(0, column)

@@ -92,7 +92,7 @@ def test_a_state_with_a_problem_is_no_state_to_go_on_from() -> None:
 
 def test_due_deletions_are_told_where_there_is_room() -> None:
     assert "3 min, deleted at step 600" in told(s.troubled_files(), 138)[350]
-    assert told(s.troubled_files(), 48)[350].endswith("  till 600, 3 min")
+    assert told(s.troubled_files(), 50)[350].endswith("  till 600, 3 min")
     only_state = b.checkpoint(400, state_removed_at_step=600)
     shown = b.snapshot(412, status_changes={"checkpoints": (only_state,)})
     assert table(shown).rows[0].fate == "its state is deleted at step 600"
