@@ -97,7 +97,7 @@ def test_it_is_held_until_the_trainer_ends(
 ) -> None:
     machine.install(name, script)
     awake = machine.stay_awake(system)
-    assert awake.held and awake.words.startswith(f"held awake by {name}")
+    assert awake.held and awake.words.startswith(f"kept awake by {name}")
     assert machine.helpers()
     machine.end_trainer()
     wait_for(lambda: not machine.helpers(), 5, "the end of the helper")

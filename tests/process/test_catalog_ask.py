@@ -210,7 +210,7 @@ def test_a_script_that_cannot_be_asked_is_a_note(checkout: Path, broken: str, sa
     (checkout / "train_network.py").write_text(broken)
     report = flag_report(trainer(checkout))
     assert report.catalog is None
-    assert report.note is not None and report.note.startswith("the flags are not checked: ")
+    assert report.note is not None and report.note.startswith("flags not checked: ")
     assert said in report.note
 
 

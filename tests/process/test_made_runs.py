@@ -129,7 +129,7 @@ def test_nothing_can_be_started_for_it() -> None:
     log = next(p for p in LOGS if "killed" in p.stem)
     made = read(run_of_log(log))
     for order in (plan_resume, plan_retry):
-        with pytest.raises(control.Refused, match="made of a console log"):
+        with pytest.raises(control.Refused, match="imported from a console log"):
             order(made)
     with pytest.raises(control.Refused, match="already ended"):
         control.stop(Path(made.path))
@@ -160,8 +160,8 @@ def test_a_file_that_the_log_names_is_looked_at_and_a_broken_one_is_no_success(
     ("data", "why"),
     [
         (b"", "empty"),
-        (b"\x1f\x8b\x08\x00broken", "cannot be unpacked"),
-        (b"# Read me\n\nNothing here was trained.\n", "nothing in it reads like"),
+        (b"\x1f\x8b\x08\x00broken", "cannot decompress"),
+        (b"# Read me\n\nNothing here was trained.\n", "does not look like"),
     ],
 )
 def test_what_is_no_log_is_refused_and_leaves_nothing(

@@ -237,7 +237,7 @@ def test_a_notice_that_kills_its_sender_is_given_up(stage: Stage, tmp_path: Path
         box.count_try(box.waiting()[0])
     deliver(run)
     assert stage.lines() == [] and box.waiting() == []
-    assert "given up" in str(notice(run)["failed"])
+    assert "gave up" in str(notice(run)["failed"])
 
 
 def test_too_many_alarms_are_held_back_and_an_end_never(stage: Stage, tmp_path: Path) -> None:

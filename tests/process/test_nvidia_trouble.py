@@ -71,7 +71,7 @@ def test_without_permission_for_one_card_the_way_out_is_told(
 
 
 @pytest.mark.parametrize(
-    ("code", "word"), [(18, "updated"), (9, "modprobe"), (4, "permission"), (999, "answers")]
+    ("code", "word"), [(18, "updated"), (9, "modprobe"), (4, "permission"), (999, "reports")]
 )
 def test_a_driver_that_cannot_be_opened_is_a_reason_and_is_tried_again(
     machine: Callable[..., Machine], code: int, word: str

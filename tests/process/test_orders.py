@@ -140,7 +140,7 @@ def test_stop_now_is_not_kept_waiting_by_a_save(stage: Stage) -> None:
     wait_for(lambda: "checkpoint_saving" in kinds(run))
     assert answer(run, control.stop(run.path)).accepted
     again = answer(run, control.stop(run.path, "after_save"))
-    assert not again.accepted and "already ordered" in again.text
+    assert not again.accepted and "already pending" in again.text
     assert answer(run, control.stop(run.path, "now")).accepted
     wait_for(lambda: not processes_of(stage.output), 10)
     assert wait_end(run).outcome is Outcome.STOPPED

@@ -151,7 +151,7 @@ def test_a_resume_whose_plan_was_replaced_by_another_does_not_report_success(
         starting(*words, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(launch, "start_supervisor", killed_and_replaced)
-    with pytest.raises(launch.StartRefused, match="took the place"):
+    with pytest.raises(launch.StartRefused, match="ran instead of this one"):
         launch.start_attempt(stopped, plan_resume(look(stopped)).plan)
 
 
@@ -162,6 +162,6 @@ def test_a_plan_made_before_another_resume_ran_is_refused(stopped: RunDir) -> No
     control.stop(stopped.path)
     wait_end(stopped)
     kept = stopped.attempt(2).read_bytes()
-    with pytest.raises(launch.StartRefused, match="was resumed"):
+    with pytest.raises(launch.StartRefused, match="been resumed"):
         launch.start_attempt(stopped, stale)
     assert stopped.attempt(2).read_bytes() == kept

@@ -454,7 +454,7 @@ def test_a_run_resumed_past_its_first_epoch_ends_at_the_planned_step_each_time(
     status = snapshot.status
     assert status is not None
     assert (snapshot.outcome, status.step, status.total_steps) == (Outcome.SUCCEEDED, 60, 60)
-    assert any("ends with step 60 as planned" in reason for reason in status.reasons)
+    assert any("ends at step 60 as planned" in reason for reason in status.reasons)
     assert sorted(set(steps(run))) == list(range(1, 61))
     last = status.checkpoints[-1]
     assert (last.name, last.step, last.final) == ("fake.safetensors", 60, True)

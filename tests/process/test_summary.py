@@ -166,7 +166,7 @@ def test_losses_that_are_not_finite_never_reach_the_plotter(tmp_path: Path) -> N
     ]
     run.steps.write_bytes(b"".join(rows))
     text = " ".join(summary_text(run.path).split())
-    assert "49 of 49 losses not finite" in text and "┤" not in text
+    assert "49 of 49 losses NaN" in text and "┤" not in text
 
 
 def test_the_front_matter_names_the_run_of_a_summary(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ class SummaryView(Pictured, can_focus=True):
     def on_picture_ready(self) -> None:
         self._lay_out()
 
-    # ----------------------------------------------------------------- what is where
+    # ----------------------------------------------------------------- positions
 
     @property
     def pick(self) -> Pick | None:
@@ -133,7 +133,7 @@ class SummaryView(Pictured, can_focus=True):
 
     @property
     def fraction(self) -> float:
-        """How much of it lies above the lower edge of the window."""
+        """How much of it is above the lower edge of the window."""
         total = len(self._all)
         return min(1.0, (self._top + self.content_size.height) / total) if total else 0.0
 
@@ -334,7 +334,7 @@ class SummaryView(Pictured, can_focus=True):
     # ----------------------------------------------------------------- keys and mouse
 
     def on_key(self, event: events.Key) -> None:
-        """A digit opens its section; one line in the table of keys stands for all of them."""
+        """A digit opens its section; one line in the table of keys covers all of them."""
         if event.key in "123456789":
             event.stop()
             event.prevent_default()
