@@ -384,11 +384,9 @@ class _Drawing:
             if row is None:
                 continue
             column = min(self.room - 1, self.column(seen[-1][0]) + 1)
-            row = max(0, min(self.body - 1, row))
-            free = [
-                abs(y - row) * self.body + y for y in range(self.body) if (column, y) not in taken
-            ]
-            row = min(free, default=row) % self.body
+            wanted = max(0, min(self.body - 1, row))
+            free = [y for y in range(self.body) if (column, y) not in taken] or [wanted]
+            row = min(free, key=lambda y: abs(y - wanted))
             taken.add((column, row))
             self.grid[row][column] = Cell(curve.letter, curve.role)
         for index, curve in enumerate(curves):
@@ -397,9 +395,7 @@ class _Drawing:
             for column in range(shift, self.room - LETTER_EVERY // 3, LETTER_EVERY):
                 x = self.low + (column + 1) / self.room * (self.high - self.low)
                 value = value_at(curve.points, x)
-                row = (
-                    place_of(value, self.scale, self.body, self.log) if value is not None else None
-                )
+                row = None if value is None else place_of(value, self.scale, self.body, self.log)
                 if row is not None and 0 <= row < self.body and (column, row) not in taken:
                     taken.add((column, row))
                     self.grid[row][column] = Cell(curve.letter, curve.role)
@@ -428,11 +424,13 @@ class _Drawing:
     def axis(self) -> list[Cell]:
         """Solid as far as trained, dotted beyond; ticks of epochs and attempts, then numbers where there is
         room."""
-        done = self.column(self.chart.newest) if self.chart.newest > self.low else -1
-        cells = [
-            Cell(glyphs.AXIS if x <= done else glyphs.AXIS_FUTURE, "faint")
-            for x in range(self.room)
-        ]
+        done = (
+            min(self.column(self.chart.newest), self.room - 1)
+            if self.chart.newest > self.low
+            else -1
+        )
+        cells = [Cell(glyphs.AXIS, "faint")] * (done + 1)
+        cells += [Cell(glyphs.AXIS_FUTURE, "faint")] * (self.room - len(cells))
         seen = [mark for mark in self.chart.marks if self.inside(mark.x)]
         epochs = [mark for mark in seen if mark.kind == TICK]
         for mark in epochs:

@@ -43,13 +43,7 @@ KEYS = (
     Key("shift+tab", "next_panel(-1)", VIEW, "Focus the previous panel"),
     Key("escape", "back", VIEW, "Close what is open, then go back", "back", 80),
     Key(
-        "right",
-        "side(1)",
-        MOVE,
-        "Chart: cursor right; table: next run",
-        "cursor",
-        70,
-        shown="left right",
+        "right", "side(1)", MOVE, "Chart: cursor; table: next run", "cursor", 70, shown="left right"
     ),
     Key("left", "side(-1)", MOVE, "Chart: cursor left; table: previous run"),
     Key("shift+right", "side(10)", MOVE, "Chart: ten columns right"),
@@ -151,7 +145,7 @@ class Overlay:
             ),
             end=end or 1.0,
             newest=self.newest,
-            unit=str(self.axis) if self.axis is not Axis.IMAGES else str(Axis.STEP),
+            unit=str(Axis.STEP if self.axis is Axis.IMAGES else self.axis),
             least=end / 100 or 1.0,
             empty=missing if self.shown else "every run is hidden",
         )  # fmt: skip
@@ -236,11 +230,8 @@ def head_row(overlay: Overlay, columns: Columns) -> Row:
     part = f"{first + 1}-{last} of {len(runs)}" if last - first < len(runs) else ""
     spans = [Span(" "), cell(part, name, "dim"), Span(" ")]
     for i, run in enumerate(runs[first:last], first):
-        state, hidden, chosen = (
-            label_of(run.state, run.outcome),
-            i in overlay.hidden,
-            i == overlay.chosen,
-        )
+        state, chosen = label_of(run.state, run.outcome), i == overlay.chosen
+        hidden = i in overlay.hidden
         title = "hidden" if hidden else clean(run.name, 80)
         spans += [
             Span(glyphs.CURSOR if chosen else " ", "accent"),
@@ -304,15 +295,11 @@ class OverlayChart(ChartPanel):
         return plot.x_of(max(0, min(plot.room - 1, column)))
 
     def show(self, overlay: Overlay) -> None:
-        axis = overlay.axis
-        self.by = f"smoothed, {BY.get(axis, f'by {axis}')}"
+        self.by = f"smoothed, {BY.get(overlay.axis, f'by {overlay.axis}')}"
         where, row = Span(overlay.place, "accent"), []
         for i in overlay.shown:
-            row += [
-                Span("  "),
-                Span(overlay.made.runs[i].letter, overlay.role(i)),
-                Span(f" {overlay.value(i)}"),
-            ]
+            letter = overlay.made.runs[i].letter
+            row += [Span(f"  {letter}", overlay.role(i)), Span(f" {overlay.value(i)}")]
         self.place = ((where, *row), (where,))
         self.cursor = overlay.x
         self.show_chart(overlay.chart(), self.view)
