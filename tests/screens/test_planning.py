@@ -488,6 +488,12 @@ async def test_what_is_typed_before_the_machine_was_looked_at_is_kept() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "found: 1 sd-scripts, 2 pythons, 1 model" in screen_text(pilot))
         await burst(pilot, "n", *"/mine", "tab", "tab", "tab", *"fox")
+        await until(pilot, lambda: isinstance(app.screen, ProjectScreen))
+        form = app.screen
+        assert isinstance(form, ProjectScreen)
+        await until(
+            pilot, lambda: (form.value("sd_scripts"), form.value("name")) == ("/mine", "fox")
+        )
         go_on.set()
         await until(pilot, lambda: 'name = "fox"' in screen_text(pilot))
         asked = [order[1] for order in actions.orders if order[0] == "new"]
