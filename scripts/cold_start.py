@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 #: what no start-up may load
 HEAVY = ("torch", "numpy", "tensorboard", "accelerate", "plotext", "PIL", "scipy", "pandas")
 #: best CPU time of the screen / best CPU time of a bare Textual, in the same rounds
-LIMIT = 1.5
+LIMIT = 1.4
 BARE, SCREEN = "bare Textual", "plasma-tui: screen"
 PARTS = (
     ("bare interpreter", "pass"),
