@@ -48,8 +48,8 @@ KEYS = (
     Key("ctrl+c", "app.interrupt", QUIT, "Doesn't stop training; twice quits", priority=True),
     Key("ctrl+z", "app.suspend_process", QUIT, "Suspend to the shell; fg returns", priority=True),
 )
-#: the help is made so long after the start, when the screen has nothing else to do
-HELP_READY_S = 0.3
+#: help and the other themes are made so long after the start, when the screen has nothing else to do
+REST_READY_S = 0.3
 #: a second ctrl+c within this time quits
 TWICE_S = 3.0
 
@@ -162,15 +162,16 @@ class PlasmaApp(App[None], inherit_bindings=False):
         if self.config_path is not None:
             self.planner.watch()
             self.planner.read()
-        if self.looks.failures:
-            self.say(f"Unusable themes: {'; '.join(self.looks.failures)}", "warn")
-        self.set_timer(HELP_READY_S, self._make_help_ready)
+        self.set_timer(REST_READY_S, self._make_rest_ready)
 
-    def _make_help_ready(self) -> None:
+    def _make_rest_ready(self) -> None:
         """Mounting a screen takes 40 ms: not when its key is pressed. (Textual 8.2 has no public way
         to mount one without showing it; what is made here is what `push_screen` would make.)"""
         if self.is_running and self.is_screen_installed("help"):  # not while the app is closing
             self._get_screen("help")
+            self.looks.load_others()
+            if self.looks.failures:
+                self.say(f"Unusable themes: {'; '.join(self.looks.failures)}", "warn")
 
     def on_unmount(self) -> None:
         self.feed.stop()

@@ -10,7 +10,7 @@ from textual.filter import LineFilter
 from tui.kit.glyphs import to_ascii
 from tui.palette import Palette
 from tui.terminal import pick_theme
-from tui.themes import ThemeProblem, load_themes, theme_names
+from tui.themes import DEFAULT, PLAIN, ThemeProblem, load_default, load_themes, theme_names
 
 if TYPE_CHECKING:
     from rich.segment import Segment
@@ -40,12 +40,15 @@ class Looks:
         self._refresh_asked = False
 
     def load(self, wanted: str | None, low_bandwidth: bool) -> None:
-        """Register all themes and set the one to start with. Raises ThemeProblem if `wanted` does not exist."""
+        """Set the theme to start with; the others follow with `load_others`, after the first frame. Raises
+        ThemeProblem if `wanted` does not exist."""
         app = self._app
-        themes, self.failures = load_themes()
-        for theme in themes:
-            app.register_theme(theme)
         name = pick_theme(wanted, os.environ, app.console.color_system, low_bandwidth)
+        default = load_default() if name == DEFAULT else None
+        if default is not None:
+            app.register_theme(default)
+        elif name != PLAIN:
+            self.load_others()
         if name not in app.available_themes:
             if wanted == name:
                 names = ", ".join(theme_names())
@@ -54,6 +57,12 @@ class Looks:
         self._refresh_asked = name != app.theme
         app.theme = name
         app.stylesheet.set_variables(app.get_css_variables())
+
+    def load_others(self) -> None:
+        themes, self.failures = load_themes()
+        for theme in themes:
+            if theme.name != self._app.theme:
+                self._app.register_theme(theme)
 
     def refresh_is_needless(self) -> bool:
         """A theme makes Textual parse all styles again. For the first one it asks for that after they were

@@ -63,7 +63,8 @@ class Navigator:
             return
         while self._app.screen is not monitor:
             self._app.pop_screen()
-        monitor.forget()
+        if monitor.snapshot is not None or self._app.config_path is not None:
+            monitor.forget()
 
     def open_listed(self, run_id: str) -> None:
         """A run chosen among all runs; `back_to_runs` leads back there."""

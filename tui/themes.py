@@ -49,6 +49,15 @@ def theme_folders() -> list[Path]:
     return [first, Path(config) / "plasma-tui" / "themes"]
 
 
+def load_default() -> Theme | None:
+    """Our own first theme, without the others; None: a file of the user's may replace it."""
+    ours, users = theme_folders()
+    try:
+        return None if any(users.glob("*.toml")) else load_theme(ours / f"{DEFAULT}.toml")
+    except (OSError, ThemeProblem):
+        return None
+
+
 def load_themes(folders: Iterable[Path] | None = None) -> tuple[list[Theme], list[str]]:
     """(themes, failures): all that can be used, and one sentence for each file that cannot."""
     found: dict[str, Theme] = {}

@@ -307,6 +307,7 @@ async def test_themes_can_be_changed_while_it_runs(theme: str) -> None:
     async with app_on().run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         before = pilot.app.export_screenshot()
+        await until(pilot, lambda: theme in pilot.app.available_themes)
         pilot.app.theme = theme
         await pilot.pause()
         await pilot.pause()

@@ -293,10 +293,13 @@ class LossChart(ChartPanel):
 class Charted(SpeakingScreen):
     """A screen with `CHART_KEYS`."""
 
+    _charts: Sequence[ChartPanel] = ()
+
     @property
     def chart_panel(self) -> ChartPanel | None:
         """The chart that these keys change; None: there is no line in sight."""
-        charts = (c for c in self.query(ChartPanel) if c.display and c.content_size.height)
+        self._charts = self._charts or list(self.query(ChartPanel))
+        charts = (c for c in self._charts if c.display and c.content_size.height)
         return next((c for c in charts if c.has_lines), None)
 
     def chart_applies(self, action: str) -> bool:

@@ -63,10 +63,11 @@ class SampleStrip(Pictured, Panel, can_focus=True):
     @property
     def wanted(self) -> bool:
         sheet = self._sheet
-        if sheet is None or self._store() is None:
+        if sheet is None:
             return False
         rhythm = sheet.rhythm
-        return bool(sheet.samples or (self._next and (rhythm.every_steps or rhythm.every_epochs)))
+        coming = self._next and (rhythm.every_steps or rhythm.every_epochs)
+        return bool(sheet.samples or coming) and self._store() is not None
 
     def _store(self) -> TerminalPictures | None:
         """None: no pictures in this terminal, or none over a slow link."""
@@ -122,15 +123,14 @@ class SampleStrip(Pictured, Panel, can_focus=True):
         if path != self._path:
             return
         self._reading = False
-        store = self._store()
         if found is not None:
             from tui.words.samples import board_of
 
             self._sheet, self._board = found, board_of(found)
             self.repaint()
             self.post_message(self.Changed())
-        elif store is not None:
-            store.refresh()
+        elif self._pictures is not None:
+            self._pictures.refresh()
 
     def on_unmount(self) -> None:
         if self._pictures is not None:

@@ -244,7 +244,7 @@ class MonitorScreen(Charted):
         no longer once the app closes, while its timers may still fire."""
         if not self.is_attached or self._pruning:
             return False
-        self._whole = self._whole or all(self.query(f"#{name}") for name in WIDGETS)
+        self._whole = self._whole or {one.id for one in self.walk_children()}.issuperset(WIDGETS)
         return self._whole
 
     def _arrange(self) -> None:
