@@ -509,7 +509,8 @@ def _survivors(snapshot: RunSnapshot) -> list[Clause]:
     named = [
         f"{one[1]} (pid {one[0]})" for one in left if isinstance(one, list | tuple) and len(one) > 1
     ]
-    return [Clause(f"Still running: {clean(some(named), 80)}.", "bad")]
+    text = some(named) or count(len(left), "process")
+    return [Clause(f"Still running: {clean(text, 80)}.", "bad")]
 
 
 def _kept(progress: Progress) -> Clause:
@@ -722,13 +723,13 @@ def _wrapped(clauses: tuple[Clause, ...], width: int, between: str, end: str) ->
 
 
 def _line(clauses: tuple[Clause, ...], width: int, between: str, end: str) -> Row:
-    """Complete clauses from the front; only the one after the word may be cut."""
+    """Complete clauses from the front; only the one after the verdict's word may be cut."""
     spans: list[Span] = []
     for index, (lead, clause) in enumerate(_joined(clauses, between, end)):
         room = width - row_width(tuple(spans)) - len(lead) - len(end)
         text = clause.text
         if index and cell_len(text) > room:
-            if room < 24 or index > 1:
+            if room < 24 or index > 1 or not end:
                 break
             text = crop(text, room)
         spans += [Span(lead), Span(text, clause.role)] if lead else [Span(text, clause.role)]

@@ -18,7 +18,8 @@ from tests.goldens import approve
 from tests.hostile import HOSTILE
 from tui.kit.paint import plain, row_width
 from tui.panels.result import result_card, result_rows
-from tui.screens.orders import ORDERS
+from tui.screens.monitor import MonitorScreen
+from tui.screens.orders import ORDERS, MonitorOrders
 from tui.screens.questions import question_rows
 from tui.words.cause import cause_of, setting_words
 from tui.words.machine import comfy_of, free_question, others
@@ -137,6 +138,12 @@ def test_every_refusal_is_as_approved(pytestconfig: pytest.Config) -> None:
         reasons = [f"  {one:<12} {why_not(one, shown, around) or 'yes'}" for one in ORDERS]
         parts.append("\n".join([f"== {name}", *reasons]))
     approve(GOLDENS / "refusals.txt", "\n\n".join(parts) + "\n", pytestconfig)
+
+
+def test_every_order_has_a_handler_and_an_action() -> None:
+    for order in ORDERS:
+        assert hasattr(MonitorScreen, f"action_{order}")
+        assert hasattr(MonitorOrders, order) or order in ("preflight", "console"), order
 
 
 def test_one_key_answers_for_the_order_that_fits_the_run() -> None:

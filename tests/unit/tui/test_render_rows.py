@@ -133,6 +133,13 @@ def test_nothing_in_the_header_moves_when_numbers_change_width(width: int) -> No
     assert places(9, 3.1, 2800.0) == places(99, 12.0, 59.0) == places(412, 0.01, 7.0)
 
 
+def test_a_long_name_is_cut_in_its_middle_and_pushes_no_number_out() -> None:
+    shown = b.snapshot(412, spec=b.spec(name="spyke_plasma_with_a_very_long_name_v12"))
+    row = plain(header_row(header_of(shown), 80))
+    assert row.startswith(" spyke_plas…_v12  ●") and row.endswith("26 min left, 18:42 ")
+    assert all(text in row for text in ("412/920", "45 %", "3.1 s"))
+
+
 def test_the_header_says_the_day_of_an_end_that_is_not_today() -> None:
     far = header_of(b.snapshot(412, status_changes={"eta_s": 86_400.0}))
     assert "1 d left, Sun 18:16" in plain(header_row(far, 120))
