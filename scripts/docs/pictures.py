@@ -67,6 +67,8 @@ def write_pictures(folder: Path = ROOT / "docs" / "pictures") -> Iterator[Path]:
             for size in (SMALL, LARGE):
                 with opened(size, "attach last") as screen:
                     screen.wait_for(lambda text: step_in(text) >= 480, 30.0, "the run")
+                    if size is LARGE:  # sample images have room there, and are read last
+                        screen.wait_text("Samples", seconds=30.0)
                     screen.wait_quiet(0.15, 3.0)
                     shown = picture(last_lines(screen.chunks(), size))
                 yield written(f"monitor-{size.columns}x{size.rows}.svg", shown)
