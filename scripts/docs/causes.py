@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from runner.analysis.diagnosis.catalogue import Company, Entry, entries, entry_of
+from runner.analysis.diagnosis.catalogue import Company, Entry, entries
 from runner.analysis.diagnosis.cures import Cure
 from runner.analysis.diagnosis.needs import needs_of
+from runner.analysis.diagnosis.titles import cause_title
 from scripts.docs import FROM, code, codes, table
 
 INTRO = """\
@@ -32,8 +33,8 @@ def page() -> str:
         by_key.setdefault(entry.key, []).append(entry)
     lines = [FROM.format("runner/analysis/diagnosis/causes/*.toml"), INTRO]
     lines += table(
-        ("key", "reason"),
-        ((f"[{key}](#{key})", _split(entry_of(key).advice)[0]) for key in sorted(by_key)),
+        ("key", "title on the screen"),
+        ((f"[{key}](#{key})", cause_title(key)) for key in sorted(by_key)),
     )
     for key, rows in sorted(by_key.items()):
         lines += ["", f"## {key}"]
