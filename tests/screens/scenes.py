@@ -43,6 +43,7 @@ from tests import machines as m
 from tests import reviews
 from tests import stories as s
 from tests.fakes import FakeBackend, FakeComparing, FakeSampleReader
+from tests.replays import recorded
 from tests.sample_runs import png
 from tests.screens.helpers import app_on, screen_text, until
 from tui.app import PlasmaApp
@@ -73,7 +74,10 @@ class Scene:
         backend = FakeBackend(self.run or b.snapshot(), runs=[b.listing(i) for i in range(30)])
         if self.prepare is not None:
             self.prepare(backend, folder)
-        options = dict(self.options)
+        options = {
+            name: value(folder) if callable(value) else value
+            for name, value in self.options.items()
+        }
         if self.run is None:
             options.setdefault("run_path", None)
         return app_on(actions=backend, **options)
@@ -523,6 +527,13 @@ def scenes() -> dict[str, Scene]:
         ),
         "filmstrip": Scene(
             TRAINING, prepare=_with_samples, waits="400 newest", sizes=((120, 40), (200, 60))
+        ),
+        "replay": Scene(
+            None,
+            ("space", "3"),
+            waits="REPLAY playing",
+            then="REPLAY paused",
+            options={"replay_path": lambda folder: recorded(folder).path, "replay_speed": 1.0},
         ),
         "samples": Scene(TRAINING, ("i",), prepare=_with_samples, then="a red fox"),
         "compare": Scene(
