@@ -75,7 +75,7 @@ def checkpoint_row(row: CheckpointRow, width: int, fraction: float, selected: bo
     ends = (row.age, row.fate, final) if width >= ROOMY else (row.until, row.age, row.fate, final)
     text = ", ".join(filter(None, ends))
     # a cell apart from what is beside the panel
-    text = crop_parts(text, rest - 1 if ", " in text else rest)
+    text = crop_parts(text, rest - 1 if cell_len(text.split(", ")[0]) < rest else rest)
     return (*spans, Span("  " + text, _ROLES.get(row.kind, "dim")))
 
 
