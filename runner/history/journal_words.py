@@ -164,7 +164,7 @@ def _ended(event: JournalEvent) -> _Made:
     data = event.data
     outcome, cause, signal = data.get("outcome"), data.get("cause"), data.get("signal")
     role = {"succeeded": "good", "stopped": "dim"}.get(str(outcome), "bad")
-    how = f" (signal {signal})" if signal is not None else ""
+    how = f" (signal {signal})" if signal is not None and role == "bad" else ""
     if data.get("code"):
         how = f" (exit code {data['code']})"
     why = f": {cause_title(str(cause))}" if cause and cause not in _SAYS_NOTHING else ""

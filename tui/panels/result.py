@@ -72,7 +72,8 @@ def _best(snapshot: RunSnapshot) -> tuple[str, ...]:
     if good:
         return (f"Newest checkpoint: step {good[-1].step}", "no loss to rank it by")
     trained = progress_of(snapshot).step > 0 or outcome_of(snapshot) is Outcome.SUCCEEDED
-    return ("No usable checkpoint",) if trained else ()
+    saved = bool(current_checkpoints(snapshot))
+    return ("No usable checkpoint" if saved else "No checkpoint saved",) if trained else ()
 
 
 def _reason(best: Checkpoint, good: Sequence[Checkpoint]) -> str:
@@ -124,7 +125,10 @@ def result_rows(card: ResultCard, width: int, can_retry: bool) -> list[Row]:
         sign = Span(glyphs.BEST if usable else glyphs.NO, "good" if usable else "warn")
         best = [(Span(" "), sign, Span(f" {card.best[0]}", "strong"))]
         best += [row for text in card.best[1:] for row in lines(f"  {text}", "dim", "  ")]
-    review = [*key("m", "summary, export"), *(key("i", card.sample) if card.sample else [])]
+    review = [
+        *key("m", "summary, export" if len(card.best) > 1 else "summary"),
+        *(key("i", card.sample) if card.sample else []),
+    ]
     if not card.title:
         rows = [*resume, *best, *helps, *review]
     else:
