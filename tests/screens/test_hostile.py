@@ -26,6 +26,7 @@ from tests.screens.helpers import app_on, screen_text, shown, until
 from tui.backend.results import Plan
 from tui.panels.header import run_name
 from tui.screens.questions import ConfirmScreen
+from tui.screens.runs import RunsScreen
 from tui.words.questions import stop_question
 
 
@@ -94,12 +95,19 @@ async def test_questions_are_harmless() -> None:
 
 
 async def test_notices_and_lists_are_harmless() -> None:
-    async with app_on(actions=FakeBackend(b.snapshot())).run_test(size=(90, 30)) as pilot:
+    backend = FakeBackend(b.snapshot())
+    async with app_on(actions=backend).run_test(size=(90, 30)) as pilot:
         await shown(pilot)
         await pilot.press("h")
+        await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
+        screen = pilot.app.screen
+        assert isinstance(screen, RunsScreen)
         for text in HOSTILE:
-            runs = tuple(b.listing(i, name=text, id=f"{i}{text}", problem=text) for i in range(3))
-            pilot.app.screen.take(runs)  # type: ignore[attr-defined]
+            backend.runs = [
+                b.listing(i, name=text, id=f"{i}{text}", problem=text) for i in range(3)
+            ]
+            screen.read_again()
+            await until(pilot, lambda t=text: screen.board.entry(f"2{t}"))
             pilot.app.say(text, "bad")  # type: ignore[attr-defined]
             await pilot.pause()
             assert_harmless(screen_text(pilot))
