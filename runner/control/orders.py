@@ -12,7 +12,6 @@ from pathlib import Path
 from runner.files.private import private_opener
 from runner.model import RunSnapshot, RunSpec, RunState, Status
 from runner.model.refusal import Refusal
-from runner.notify.box import anything_waiting, send_waiting
 from runner.process.spawn import module_command, start_detached
 from runner.store import inbox
 from runner.store.attempt import has_verdict
@@ -143,6 +142,8 @@ def adopt(path: Path, wait_s: float = 3.0) -> bool:
     if not needs_adoption(path):
         if lock_held(run.lock):
             return True
+        from runner.notify.box import anything_waiting, send_waiting
+
         if anything_waiting(run):  # an end notification with a killed sender
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 send_waiting(run)

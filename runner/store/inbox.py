@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -60,7 +59,7 @@ def send(
     with contextlib.suppress(Unreadable):
         attempt = newest_attempt(run)
     order = Order(
-        id=secrets.token_hex(4),
+        id=os.urandom(4).hex(),
         kind=kind,
         at=time.time(),
         by=by or current_user(),
