@@ -377,7 +377,7 @@ def test_import_leaves_what_was_watched_from_here(tmp_path: Path) -> None:
     write_json(run.spec, builders.spec())
     write_json(run.status, replace(builders.status(), checkpoints=written))
     done = tui("import", str(tmp_path / "out"))
-    assert done.returncode == 0 and b"was watched" in done.stdout
+    assert done.returncode == 0 and b"already the run" in done.stdout
     assert [path.name for path in run_paths()] == ["20261121-182911-spyke-7f3a"]
 
 
