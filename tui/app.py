@@ -252,13 +252,14 @@ class PlasmaApp(App[None], inherit_bindings=False):
 
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Key) and not event.is_forwarded:
-            event.pressed_on = self.screen  # type: ignore[attr-defined]
+            event.pressed_on = self.focused or self.screen  # type: ignore[attr-defined]
         await super().on_event(event)
 
     async def on_key(self, event: events.Key) -> None:
-        """A key that waited in the queue of a screen while another one opened belongs to the new one. Textual
+        """A key that waited in a queue while the focus moved, or another screen opened, belongs there. Textual
         keeps the app's keys from modal screens; q quits there as well, unless it is typed."""
-        if getattr(event, "pressed_on", self.screen) is not self.screen:
+        now = self.focused or self.screen
+        if getattr(event, "pressed_on", now) is not now:
             event.prevent_default()
             await self.on_event(events.Key(event.key, event.character))
         elif event.key == "q" and isinstance(self.screen, ModalScreen):

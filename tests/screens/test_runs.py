@@ -85,6 +85,15 @@ async def test_a_filter_keeps_runs_with_all_words_and_escape_clears_it() -> None
         await until(pilot, lambda: len(names(screen)) == 3)
 
 
+async def test_keys_typed_in_one_burst_reach_the_filter_and_then_the_list() -> None:
+    made = actions()
+    async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot, made)
+        await burst(pilot, "slash", *"fox", "enter", "s")
+        await until(pilot, lambda: screen.board.sort is not SORTS[0])
+        assert (screen.board.typed, screen.board.found) == ("fox", 2)
+
+
 async def test_letters_are_text_only_while_a_filter_is_typed() -> None:
     made = actions()
     async with app_on(actions=made).run_test(size=(80, 24)) as pilot:
