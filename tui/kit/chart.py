@@ -15,6 +15,7 @@ from tui.kit.scale import (
     STEP,
     Range,
     Window,
+    aligned,
     axis_ticks,
     data_range,
     place_of,
@@ -223,7 +224,10 @@ def draw_chart(
     body = height - under
     if body < LEAST_HEIGHT or width < LEAST_WIDTH:
         return None
-    labels = ticks(scale, body, view.log) if any(one.points for one in chart.curves) else {}
+    step = None
+    if not view.log:
+        scale, step = aligned(scale, body)
+    labels = ticks(scale, body, step) if any(one.points for one in chart.curves) else {}
     left = max((len(text) for text in labels.values()), default=4) + 2
     drawing = _Drawing(chart, view, scale, style, width - left, body)
     rows = []

@@ -96,10 +96,34 @@ def place_of(value: float, scale: Range, places: int, log: bool = False) -> int 
     return math.floor((scale.high - value) / scale.span * places)
 
 
-def ticks(scale: Range, rows: int, log: bool = False) -> dict[int, str]:
-    """Labels of round values by row, at most one in two rows, all equally wide."""
+def aligned(scale: Range, rows: int) -> tuple[Range, float]:
+    """The range, widened so that round values lie in the middle of rows and all equally far apart, and the
+    step between them: where the line passes a label, it has that value."""
+    size = 10.0 ** math.floor(math.log10(scale.span / rows))
+    units = sorted(
+        (size * more * factor / k, size * more * factor)
+        for more in (0.1, 1, 10, 100)
+        for factor, several in ((1, (2, 3, 4)), (2, (2, 3)), (2.5, (2, 4)), (5, (2, 3, 4)))
+        for k in several
+    )
+    for unit, step in units:
+        high = (math.ceil(scale.high / unit - 0.5) + 0.5) * unit
+        spare = math.floor((scale.low - high + rows * unit) / unit + 1e-9)
+        if spare >= 0:
+            high += spare // 2 * unit
+            low = high - rows * unit
+            if scale.low >= 0 and low < -unit / 2:  # no loss is below 0
+                low, high = -unit / 2, (rows - 0.5) * unit
+            if low <= scale.low < scale.high <= high:
+                return Range(low, high), step
+    return scale, round_step(scale.span / 2)
+
+
+def ticks(scale: Range, rows: int, step: float | None = None) -> dict[int, str]:
+    """Labels of round values by row, at most one in two rows, all equally wide. `step`: between them; None:
+    the range is one of logarithms."""
     found: dict[int, str] = {}
-    for value, text in _round_logs(scale) if log else _round_values(scale, rows):
+    for value, text in _round_logs(scale) if step is None else _round_values(scale, step):
         row = math.floor((scale.high - value) / scale.span * rows)
         if 0 <= row < rows and not any(abs(row - other) < 2 for other in found):
             found[row] = text
@@ -107,8 +131,7 @@ def ticks(scale: Range, rows: int, log: bool = False) -> dict[int, str]:
     return {row: text.rjust(width) for row, text in sorted(found.items())}
 
 
-def _round_values(scale: Range, rows: int) -> list[tuple[float, str]]:
-    step = round_step(scale.span / max(2, (rows + 1) // 2))
+def _round_values(scale: Range, step: float) -> list[tuple[float, str]]:
     first, last = math.ceil(scale.low / step - 1e-9), math.floor(scale.high / step + 1e-9)
     return [(k * step, _label(k * step, step)) for k in range(first, last + 1)]
 

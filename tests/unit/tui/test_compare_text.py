@@ -119,7 +119,7 @@ def test_any_numbers_are_drawn_or_left_out(
 
 
 def test_ticks_of_a_logarithmic_scale_are_round() -> None:
-    found = ticks(Range(-2.1, 0.1), 20, log=True)
+    found = ticks(Range(-2.1, 0.1), 20)
     assert {"1", "0.1", "0.01"} <= {text.strip() for text in found.values()}
     assert list(found) == sorted(found)
 

@@ -28,7 +28,7 @@ from tui.kit.chart import (
     with_cursor,
 )
 from tui.kit.paint import Row, plain, row_width
-from tui.kit.scale import Range, Window, sticky_range, ticks
+from tui.kit.scale import Range, Window, aligned, sticky_range, ticks
 from tui.words.loss import ChartModel, Look, chart_model, loss_chart, smoothed
 
 
@@ -175,14 +175,21 @@ def test_the_range_keeps_still_until_the_data_leaves_it() -> None:
     assert sticky_range(first, None) is first
 
 
-def test_ticks_are_round_rising_and_apart() -> None:
-    for rows in (3, 9, 20, 40):
-        for scale in (Range(0.05, 0.27), Range(0.0, 1.0), Range(120.0, 4000.0), Range(1e-7, 3e-7)):
-            found = ticks(scale, rows)
-            assert found, (rows, scale)
-            assert all(after - before >= 2 for before, after in pairwise(found))
-            values = [float(label) for label in found.values()]
-            assert values == sorted(values, reverse=True)
+@pytest.mark.parametrize("rows", [3, 7, 9, 20, 40])
+@pytest.mark.parametrize(
+    "data", [(0.05, 0.27), (0.45, 1.05), (0.0, 1.0), (120.0, 4000.0), (1e-4, 3e-4)]
+)
+def test_labels_are_evenly_apart_and_stand_at_their_values(
+    data: tuple[float, float], rows: int
+) -> None:
+    scale, step = aligned(Range(*data), rows)
+    found = ticks(scale, rows, step)
+    assert scale.low <= data[0] and data[1] <= scale.high
+    assert (data[1] - data[0]) / scale.span > 0.4
+    assert len({after - before for before, after in pairwise(found)}) <= 1
+    for row, label in found.items():
+        middle = scale.high - (row + 0.5) * scale.span / rows
+        assert float(label) == pytest.approx(middle, abs=scale.span / rows / 20)
 
 
 def test_columns_hold_the_extremes_of_their_steps() -> None:
