@@ -97,7 +97,7 @@ def place_of(value: float, scale: Range, places: int, log: bool = False) -> int 
 
 
 def aligned(scale: Range, rows: int) -> tuple[Range, float]:
-    """The range, widened so that round values lie in the middle of rows and all equally far apart, and the
+    """The range, widened so that round values fall in the middle of rows, evenly apart, and the
     step between them: where the line passes a label, it has that value."""
     size = 10.0 ** math.floor(math.log10(scale.span / rows))
     units = sorted(
