@@ -39,7 +39,7 @@ def review_json(review: Review) -> dict[str, Any]:
         "loss": base["loss"] | (plain(review.losses, _KEYS) if review.losses.rows else {}),
         "attempts": review.attempts,
         "checkpoints": _checkpoints(review),
-        "checklist": [_picked(one, "title status evidence") for one in checklist(review)],
+        "checklist": [_picked(one, "name title status evidence") for one in checklist(review)],
         "expected_files": review.due,
         "forecast": spec.forecast if spec is not None else None,
         "happened": _happened(review),

@@ -282,7 +282,10 @@ def test_a_run_that_ended_well_before_the_stop_came_is_judged_as_usual() -> None
             RunFacts(replace(TRAINING, exceptions=(INTERRUPT,)), exit_code=1, last_step=4),
             "SIGINT, not sent by plasma-tui",
         ),
-        (RunFacts(replace(TRAINING, fatals=("Killed",)), last_step=4), "SIGKILL, sent by nobody"),
+        (
+            RunFacts(replace(TRAINING, fatals=("Killed",)), last_step=4),
+            "SIGKILL, not sent by plasma-tui",
+        ),
         (RunFacts(TRAINING, last_step=4), "the exit of the process was not observed"),
     ],
 )

@@ -89,7 +89,7 @@ def test_an_untouched_demo_follows_a_new_interpreter(tmp_path: Path) -> None:
 
 def test_a_project_of_the_users_own_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "plasma.toml").write_text('name = "mine"\n')
-    with pytest.raises(DemoFolderError, match="is a project of your own: give the demo another"):
+    with pytest.raises(DemoFolderError, match="is your own project: choose another folder"):
         write_demo(tmp_path, "python")
     assert [path.name for path in tmp_path.iterdir()] == ["plasma.toml"]
 
