@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -147,18 +148,18 @@ class PlasmaApp(App[None], inherit_bindings=False):
         if not self.is_headless:
             leave = lambda code: self.exit(return_code=code)  # noqa: E731
             exit_on_signals(asyncio.get_running_loop(), leave)
+        # the run is read while the screen is made
+        self.feed.start()
+        if self.first_run_path is not None:
+            self.navigator.watch(self.first_run_path)
 
     def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
         if not self.is_headless:
             leave_with_terminal()
-        # the first frame comes before the first read
-        self.call_after_refresh(self._start_reading)
+        self.call_after_refresh(self._start_planning)
 
-    def _start_reading(self) -> None:
-        self.feed.start()
-        if self.first_run_path is not None:
-            self.navigator.open_run(self.first_run_path)
+    def _start_planning(self) -> None:
         if self.config_path is not None:
             self.planner.watch()
             self.planner.read()
@@ -166,7 +167,10 @@ class PlasmaApp(App[None], inherit_bindings=False):
 
     def _make_rest_ready(self) -> None:
         """Mounting a screen takes 40 ms: not when its key is pressed. (Textual 8.2 has no public way
-        to mount one without showing it; what is made here is what `push_screen` would make.)"""
+        to mount one without showing it; what is made here is what `push_screen` would make.) What exists by
+        now stays: the collector, off until here, need not look through it again."""
+        gc.freeze()
+        gc.enable()
         if self.is_running and self.is_screen_installed("help"):  # not while the app is closing
             self._get_screen("help")
             self.looks.load_others()

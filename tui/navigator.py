@@ -56,7 +56,7 @@ class Navigator:
     def open_run(self, path: Path) -> None:
         """Watch this run on the monitor."""
         self._waiting = None
-        self._watch(path)
+        self.watch(path)
         monitor = self.monitor
         if monitor is None:
             self._app.push_screen(MonitorScreen())
@@ -90,7 +90,7 @@ class Navigator:
 
     def close_run(self) -> None:
         """From a run back to what the configuration would start."""
-        self._watch(None)
+        self.watch(None)
         monitor = self.monitor
         if monitor is not None and monitor.is_mounted:
             monitor.forget()
@@ -107,7 +107,7 @@ class Navigator:
             return False
         return True
 
-    def _watch(self, path: Path | None) -> None:
+    def watch(self, path: Path | None) -> None:
         app = self._app
         app.read_again()
         app.run_path, app.snapshot, app.planner.approval = path, None, None
