@@ -100,6 +100,7 @@ class PlasmaApp(App[None], inherit_bindings=False):
         self.orders, self.planner, self.looks = Orders(self), Planner(self), Looks(self)
         self.navigator = Navigator(self)
         self._interrupted_at = 0.0
+        self._shown_at = 0.0
         #: the sentence that is shown while the run cannot be read
         self._unread = ""
         self.looks.load(theme_name, low_bandwidth)
@@ -182,7 +183,9 @@ class PlasmaApp(App[None], inherit_bindings=False):
         self.planner.stop()
 
     def _tick(self) -> None:
-        """Once a second ages move on."""
+        """Once a second ages move on, unless a snapshot has just brought them."""
+        if time.monotonic() - self._shown_at < 0.9:
+            return
         for screen in self.screen_stack:
             if isinstance(screen, MonitorScreen):
                 screen.refresh_models()
@@ -226,6 +229,7 @@ class PlasmaApp(App[None], inherit_bindings=False):
             self.notices.changed(before, snapshot)
         monitor = self.navigator.monitor
         if monitor is not None:
+            self._shown_at = time.monotonic()
             monitor.show(snapshot)
 
     def on_read_failed(self, message: ReadFailed) -> None:

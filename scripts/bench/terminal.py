@@ -37,8 +37,11 @@ ANSWERS = (
 _QUESTION_BYTES = 12
 POLL_S = 0.01
 _KEY_SIGNALS = {signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM}
-#: settings of the caller that change what Textual draws
-_FOREIGN = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "CLICOLOR_FORCE", "TTY_COMPATIBLE")
+#: settings of the caller that change what Textual draws, or that make every start compile our modules
+_FOREIGN = (
+    "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "CLICOLOR_FORCE", "TTY_COMPATIBLE",
+    "PYTHONDONTWRITEBYTECODE",
+)  # fmt: skip
 
 
 class TimedOut(AssertionError):
