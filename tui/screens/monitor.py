@@ -117,7 +117,9 @@ class MonitorScreen(Charted):
         return self.plasma.run_path is None and self.plasma.config_path is not None
 
     def _first_panel(self) -> str:
-        return "preflight" if self.planned else "loss"
+        if self.planned:
+            return "preflight"
+        return "loss" if "loss" in self._arrangement().order else "result"
 
     def forget(self) -> None:
         """Another run, or none, will be shown: nothing of the one before may stay."""
