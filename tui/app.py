@@ -170,8 +170,9 @@ class PlasmaApp(App[None], inherit_bindings=False):
         """Mounting a screen takes 40 ms: not when its key is pressed. (Textual 8.2 has no public way
         to mount one without showing it; what is made here is what `push_screen` would make.) What exists by
         now stays: the collector, off until here, need not look through it again."""
-        gc.freeze()
-        gc.enable()
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
         if self.is_running and self.is_screen_installed("help"):  # not while the app is closing
             self._get_screen("help")
             self.looks.load_others()

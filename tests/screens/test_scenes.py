@@ -3,16 +3,15 @@ see: `pytest tests/screens/test_scenes.py --update-goldens`, then read `git diff
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 import pytest
 
+from tests.goldens import approve
 from tests.screens.helpers import screen_text, styled_text
 from tests.screens.scenes import Scene, Size, play, scenes
 
 GOLDENS = Path(__file__).parent / "goldens"
-MOST_LINES = 60
 SCENES = scenes()
 
 
@@ -42,22 +41,7 @@ async def test_the_screen_is_as_approved(
         await play(scene, pilot)
         text = styled_text(pilot) if scene.styled else screen_text(pilot)
     found = "\n".join(line.rstrip() for line in text.split("\n")) + "\n"
-    file = GOLDENS / _file(name, size)
-    if pytestconfig.getoption("--update-goldens"):
-        GOLDENS.mkdir(exist_ok=True)
-        file.write_text(found, encoding="utf-8")
-        return
-    approved = file.read_text(encoding="utf-8") if file.exists() else ""
-    if found != approved:
-        pytest.fail(_difference(approved, found, file.name), pytrace=False)
-
-
-def _difference(approved: str, found: str, name: str) -> str:
-    lines = difflib.unified_diff(
-        approved.splitlines(), found.splitlines(), f"approved/{name}", "found", lineterm="", n=1
-    )
-    shown = [line for line, _ in zip(lines, range(MOST_LINES), strict=False)]
-    return "\n".join([*shown, "", "Right? Run the same tests with --update-goldens."])
+    approve(GOLDENS / _file(name, size), found, pytestconfig)
 
 
 def test_every_approved_text_belongs_to_a_scene(pytestconfig: pytest.Config) -> None:

@@ -32,6 +32,7 @@ from tests import machines as m
 from tests import stories as s
 from tests.goldens import approve
 from tests.hostile import HOSTILE
+from tests.unit.tui.test_forecast_text import FOUND
 from tui.cli.compare import text_lines
 from tui.cli.forecast_text import forecast_lines
 from tui.cli.hardware_text import Look, block, line
@@ -57,17 +58,6 @@ MACHINE = HardwareSample(
 COMFY = User(
     71, "ComfyUI", "python", "close ComfyUI", Hold.MODEL, 2 * GB, 3 * GB, 45.0, b.NOW - 3600, 8188,
     on_gpu=True,
-)  # fmt: skip
-FILES = (
-    ExpectedCheckpoint("x-step00000010.safetensors", 10, 1, "x-step00000010-state", 30, 30),
-    ExpectedCheckpoint("x-step00000020.safetensors", 20, 1, "x-step00000020-state", 40, None),
-    ExpectedCheckpoint("x-step00000030.safetensors", 30, 2, "x-step00000030-state", None, 50),
-    ExpectedCheckpoint("x\x1b[31m.safetensors", 40, None),
-)
-FOUND = Forecast(
-    images=23, reg_images=0, batches_per_epoch=20, epochs=2, steps=40, checkpoints=FILES,
-    final=FILES[-1].name, size_bytes=300, checkpoint_bytes=75_600_000, seconds_per_step=3.1,
-    duration_s=5700.0, sources={"steps": "flag max_train_steps", "size_bytes": "4 files"},
 )  # fmt: skip
 
 
