@@ -13,10 +13,9 @@ import pytest
 from runner.config.model import Config
 from runner.trainers.sd_scripts.importers.files import import_file
 from runner.trainers.sd_scripts.importers.model import Imported, ImportRefused
-from tests import DATA
+from tests.public_cases import Right, cases, input_of
 from tests.unit.trainers.importers.import_context import Desk
 
-CASES = DATA / "public"
 #: (folder, a check that this test does not make: the forecast reports it)
 ELSEWHERE = {("52-script-save-every-zero", "forecast_warns")}
 
@@ -58,13 +57,17 @@ def wrong(key: str, right: object, config: Config, made: Imported, desk: Desk) -
         return "" if str(right) in " ".join(made.unmapped) else f"{made.unmapped}"
     if key in ("said", "or_said"):
         return "" if str(right) in " ".join(made.notes) else f"{made.notes}"
+    if key == "network_args_contains":
+        assert isinstance(right, list)
+        return "" if set(right) <= set(flags.get("network_args", ())) else str(flags)
     raise AssertionError(f"expect.json asks for {key}, which no test checks")
 
 
-@pytest.mark.parametrize("name", sorted(folder.name for folder in CASES.iterdir()))
-def test_a_public_script_is_imported_right_or_its_format_is_named(desk: Desk, name: str) -> None:
-    right = json.loads((CASES / name / "expect.json").read_text())["right"]
-    source = next((CASES / name).glob("input.*"))
+@pytest.mark.parametrize(("folder", "right"), cases("script"))
+def test_a_public_script_is_imported_right_or_its_format_is_named(
+    desk: Desk, folder: Path, right: Right
+) -> None:
+    source, name = input_of(folder), folder.name
     file = desk.project / source.name.removesuffix(".txt")  # no linter takes it for a notebook
     file.write_bytes(source.read_bytes())
     try:
