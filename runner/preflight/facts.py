@@ -19,10 +19,11 @@ from runner.config.interpreter import Interpreter, examine
 from runner.config.model import Config
 from runner.model import Forecast
 from runner.preflight import hub
+from runner.preflight.driver import Card, Driver, read_driver, visible
 from runner.preflight.forecast import question_of, unwritten_specs, with_disk, with_sizes
 from runner.preflight.header import Shapes, kind_of, read_model
 from runner.preflight.import_probe import Imported, cached_import
-from runner.preflight.probe import Device, cached_probe
+from runner.preflight.probe import Device, cached_probe, gpu_packages
 from runner.trainers.command import Command, build_command
 from runner.trainers.registry import flag_report, program_of
 from runner.trainers.sd_scripts.config_file import TrainConfig, read_train_config, trainer_flags
@@ -185,8 +186,25 @@ class Facts:
         """What the training will run on, as it is launched or by a bare interpreter. Slow."""
         return self.once(
             "bare device" if bare else "device",
-            lambda: cached_probe(self.config, self.command(), self.cancelled, bare=bare),
+            lambda: cached_probe(
+                self.config,
+                self.command(),
+                self.cancelled,
+                bare=bare,
+                packages=() if bare else gpu_packages(self.flags),
+            ),
         )
+
+    @_once
+    def driver(self) -> Driver:
+        """What the GPU drivers say, without torch."""
+        return read_driver()
+
+    def cards(self) -> tuple[Card, ...]:
+        """The NVIDIA cards that the training may use."""
+        ids = str(self.config.accelerate.get("gpu_ids") or "")
+        launched = self.config.trainer.launcher == "accelerate"
+        return visible(self.driver().nvidia, self.environment(), ids if launched else "")
 
     @_once
     def imported(self) -> Imported:

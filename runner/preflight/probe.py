@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from runner.config.interpreter import run_small, sentinel_json
 from runner.config.model import Config
 from runner.preflight import probe_cache
 from runner.trainers.command import Command, accelerate_flags
+from runner.trainers.sd_scripts.packages import packages_by_flags
 
 #: a first import after an installation reads gigabytes
 TIMEOUT_S = 120.0
@@ -31,10 +33,94 @@ LEAKED = (
 )  # fmt: skip
 
 #: Each part is reported even if the next one fails. If accelerate rejects the precision, retry without it to
-#: get the device. `Accelerator(mixed_precision=...)` as sd-scripts does it.
+#: get the device. `Accelerator(mixed_precision=...)` as sd-scripts does it. The packages come last, after a
+#: first report: importing a broken one may crash the process. Which GPU code torch has
+#: (`_cuda_getArchFlags`) is known without a GPU; `torch.cuda.get_arch_list` hides it then. Packages by their
+#: own checks: `xformers._cpp_lib` (0.0.17 and newer), `bitsandbytes.cextension` (0.37 to 0.50).
 SOURCE = """
 import json, os, platform, sys
 report = {"device": None, "problem": None, "torch": None, "accelerate": None}
+
+
+def tell():
+    print("\\x1ePLASMA " + json.dumps(report), flush=True)
+
+
+def first_lines(error):
+    return " ".join(str(error).split())[:300]
+
+
+def gpus():
+    for i in range(torch.cuda.device_count()):
+        yield torch.cuda.get_device_properties(i)
+
+
+def capability(gpu):
+    if report["cuda_build"] and not torch.version.cuda:
+        return gpu.gcnArchName.split(":")[0]
+    return f"{gpu.major}.{gpu.minor}"
+
+
+def xformers():
+    import xformers._cpp_lib as lib
+    error = lib._cpp_library_load_exception
+    built = lib._build_metadata or getattr(error, "build_info", None)
+    found = {"problem": first_lines(error) if error else None}
+    if built is not None:
+        found["built_torch"] = built.torch_version
+        cuda = built.cuda_version
+        found["built_cuda"] = f"{cuda // 100}.{cuda % 100}" if cuda else "none"
+    if error is None and torch.cuda.is_available():
+        from xformers.ops import fmha
+        cc = torch.cuda.get_device_capability()
+        found["operators"] = [
+            op.NAME for op in fmha.ALL_FW_OPS if op.is_available()
+            and op.CUDA_MINIMUM_COMPUTE_CAPABILITY <= cc
+            and cc <= (getattr(op, "CUDA_MAXIMUM_COMPUTE_CAPABILITY", None) or (99, 0))
+        ]
+    return found
+
+
+def bitsandbytes():
+    import glob
+    import bitsandbytes
+    from bitsandbytes import cextension
+    lib = getattr(cextension, "lib", None)
+    gpu = getattr(lib, "compiled_with_cuda", getattr(cextension, "COMPILED_WITH_CUDA", None))
+    why = getattr(lib, "error_msg", None)
+    files = glob.glob(os.path.join(os.path.dirname(bitsandbytes.__file__), "libbitsandbytes_*"))
+    return {
+        "problem": first_lines(why) if isinstance(why, str) else None,
+        "gpu": gpu if isinstance(gpu, bool) else None,
+        "libraries": sorted(os.path.basename(file) for file in files),
+    }
+
+
+def triton():
+    import importlib.metadata, re, shutil
+    import triton
+    texts = importlib.metadata.requires("torch") or ()
+    found = [re.match(r"(?:pytorch-)?triton(?:-rocm|-windows)? ?\\(?==([\\w.]+)", text) for text in texts]
+    cc = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang") or shutil.which("cc")
+    return {"wanted": next((one[1] for one in found if one), None), "compiler": bool(cc)}
+
+
+def package(name):
+    import importlib.metadata
+    found = {"version": ""}
+    for distribution in (name, name + "-windows", "pytorch-" + name, "pytorch-" + name + "-rocm"):
+        try:
+            found["version"] = importlib.metadata.version(distribution)
+            break
+        except importlib.metadata.PackageNotFoundError:
+            pass
+    try:
+        found.update({"xformers": xformers, "bitsandbytes": bitsandbytes, "triton": triton}[name]())
+    except BaseException as error:
+        found["problem"] = f"{type(error).__name__}: {first_lines(error)}"
+    return {key: value for key, value in found.items() if value is not None}
+
+
 try:
     report["use_cpu"] = os.environ.get("ACCELERATE_USE_CPU")
     report["visible"] = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -45,6 +131,13 @@ try:
     report["cuda"] = torch.cuda.is_available()
     report["mps"] = torch.backends.mps.is_available()
     report["mps_built"] = torch.backends.mps.is_built()
+    flags = getattr(torch._C, "_cuda_getArchFlags", None) if report["cuda_build"] else None
+    report["archs"] = (flags() or "").split() if flags else []
+    if report["cuda_build"] and not report["cuda"]:
+        try:
+            torch._C._cuda_init()
+        except Exception as error:
+            report["cuda_error"] = first_lines(error)
     import accelerate
     report["accelerate"] = accelerate.__version__
     from accelerate.state import AcceleratorState
@@ -61,10 +154,36 @@ try:
     if torch.cuda.is_available() and found.device.type == "cuda":
         report["names"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
         report["bf16"] = torch.cuda.is_bf16_supported(including_emulation=False)
+    if torch.cuda.is_available():
+        report["capabilities"] = [capability(gpu) for gpu in gpus()]
+        report["keys"] = [f"GPU-{gpu.uuid}" for gpu in gpus() if hasattr(gpu, "uuid")]
 except BaseException as error:
     report["problem"] = f"{type(error).__name__}: {error}"
-print("\\x1ePLASMA " + json.dumps(report), flush=True)
+tell()
+names = [name for name in sys.argv[2:] if report["torch"]]
+if names:
+    report["packages"] = {name: package(name) for name in names}
+    tell()
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package with GPU code, as it answers in the trainer's Python. `problem`: why it cannot be used, as
+    the package says. `built_torch`, `built_cuda`: what xformers was built for; `operators`: its attention
+    that works on the GPU, None if not asked. `gpu`: bitsandbytes loaded a library for the GPU; `libraries`:
+    those it brings. `wanted`: the version of triton that torch requires; `compiler`: triton finds a C
+    compiler."""
+
+    version: str = ""
+    problem: str | None = None
+    built_torch: str = ""
+    built_cuda: str = ""
+    operators: tuple[str, ...] | None = None
+    gpu: bool | None = None
+    libraries: tuple[str, ...] = ()
+    wanted: str | None = None
+    compiler: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +191,9 @@ class Device:
     """`name`: cpu, mps, cuda, cuda:0; None with the `problem` that prevented it. `cuda`, `mps`: what torch
     alone sees. `forced_cpu`: the launcher's configuration sets the CPU. `refused`: why accelerate rejects the
     requested mixed precision on this device. `cuda_build`: the CUDA or HIP version torch is built for;
-    `names`: of the GPUs it sees; `bf16`: whether the GPU itself can, None if not checked."""
+    `names`: of the GPUs it sees; `bf16`: whether the GPU itself can, None if not checked. `archs`: GPU code in
+    torch (`sm_86`, `compute_90`, `gfx1030`); `capabilities`: of the GPUs that it sees (`8.6`, `gfx1030`), with
+    their `keys` (UUIDs); `cuda_error`: why it sees none. `packages`: those that were asked for."""
 
     name: str | None = None
     problem: str | None = None
@@ -88,6 +209,11 @@ class Device:
     names: tuple[str, ...] = ()
     bf16: bool | None = None
     visible: str | None = None
+    archs: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    cuda_error: str | None = None
+    packages: Mapping[str, Package] = field(default_factory=dict)
 
     @property
     def kind(self) -> str | None:
@@ -96,36 +222,52 @@ class Device:
 
 
 def cached_probe(
-    config: Config, command: Command, cancelled: threading.Event, *, bare: bool = False
+    config: Config,
+    command: Command,
+    cancelled: threading.Event,
+    *,
+    bare: bool = False,
+    packages: Sequence[str] = (),
 ) -> Device:
     """The cached answer if nothing it depends on has changed."""
-    argv = probe_command(config, command, Path("plasma_probe.py"), bare=bare)
+    argv = probe_command(config, command, Path("plasma_probe.py"), bare=bare, packages=packages)
     key = probe_cache.key_of(argv, config, _environment(command), SOURCE)
     return probe_cache.remembered(
         key,
         Device,
-        lambda: probe(config, command, cancelled, bare=bare),
+        lambda: probe(config, command, cancelled, bare=bare, packages=packages),
         lambda found: found.name is not None,
     )
 
 
 def probe(
-    config: Config, command: Command, cancelled: threading.Event, *, bare: bool = False
+    config: Config,
+    command: Command,
+    cancelled: threading.Event,
+    *,
+    bare: bool = False,
+    packages: Sequence[str] = (),
 ) -> Device:
     """Takes 3 to 10 s on a warm machine. Never raises; kills what it started when cancelled."""
     with tempfile.TemporaryDirectory(prefix="plasma-probe-") as folder:
         script = Path(folder) / "plasma_probe.py"
         script.write_text(SOURCE, encoding="utf-8")
-        argv = probe_command(config, command, script, bare=bare)
+        argv = probe_command(config, command, script, bare=bare, packages=packages)
         answer = run_small(
             argv, env=_environment(command), cwd=folder, timeout_s=TIMEOUT_S, cancelled=cancelled
         )
     if answer.problem:
         return Device(problem=answer.problem)
-    report = sentinel_json(answer.output)
+    report = last_report(answer.output)
     if report is None:
         return Device(problem=last_word(answer.errors, answer.code))
     return device_of(report)
+
+
+def last_report(output: str) -> dict[str, Any] | None:
+    """The most complete one: the last, or the one before a crash."""
+    reports = (sentinel_json(line) for line in reversed(output.split("\n")))
+    return next((report for report in reports if report is not None), None)
 
 
 def last_word(errors: str, code: int | None) -> str:
@@ -143,11 +285,17 @@ def device_of(report: dict[str, Any]) -> Device:
 
 
 def probe_command(
-    config: Config, command: Command, script: Path, *, bare: bool = False
+    config: Config,
+    command: Command,
+    script: Path,
+    *,
+    bare: bool = False,
+    packages: Sequence[str] = (),
 ) -> list[str]:
     """As the training is launched, but one process: several would wait for each other."""
     asked = command.flags.get("mixed_precision")
     words = [str(script), asked if asked in ("fp16", "bf16") else "no"]
+    words += packages
     python = [config.trainer.python, "-B"]
     if bare or config.trainer.launcher != "accelerate" or config.processes > 1:
         return [*python, *words]
@@ -157,6 +305,20 @@ def probe_command(
     if "mixed_precision" in flags:
         flags["mixed_precision"] = "no"
     return [*python, "-m", "accelerate.commands.launch", *to_arguments(flags), *words]
+
+
+#: those with compiled GPU code
+GPU_PACKAGES = ("xformers", "bitsandbytes", "triton")
+
+
+def gpu_packages(flags: Mapping[str, Any]) -> list[str]:
+    """Those that a training with these flags uses (sd-scripts main 48d368fa: --torch_compile compiles with
+    inductor by default, which needs triton)."""
+    wanted = set(packages_by_flags(flags))
+    backend = str(flags.get("dynamo_backend") or "inductor").lower()
+    if flags.get("torch_compile") and backend == "inductor":
+        wanted.add("triton")
+    return [name for name in GPU_PACKAGES if name in wanted]
 
 
 def _environment(command: Command) -> dict[str, str]:

@@ -18,7 +18,10 @@ from runner.preflight.registry import CHECKS, in_order, run_checks
 from tests.unit.preflight.preflight_project import Project, project_fixture
 
 #: they start the trainer's Python and wait for its imports
-SLOW = {"device", "imports", "launcher", "mps", "optimizer", "precision"}
+SLOW = {
+    "device", "imports", "launcher", "mps", "optimizer", "precision", "torch_build", "xformers",
+    "bitsandbytes", "triton",
+}  # fmt: skip
 
 
 project = project_fixture(2, "spyke", checkout=False)
