@@ -1,7 +1,7 @@
 """Inputs from public threads and repositories, rewritten small: `tests/data/public/<case>/` with `expect.json`.
 
-`expect.json` holds the `source`, the `kind` (log, script, dataset or weights), what is `right` and `why`. A file
-`open` beside it marks a case that is not right yet: its test must fail until the file is deleted.
+`expect.json` holds the `source`, the `kind` (log, script, dataset or weights), what is `right` and `why`. A
+file `open` beside it marks a case that is not right yet: its test must fail until the file is deleted.
 """
 
 from __future__ import annotations
