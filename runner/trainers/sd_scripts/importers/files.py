@@ -21,6 +21,7 @@ from runner.trainers.sd_scripts.importers.model import (
     ImportRefused,
     on_windows,
 )
+from runner.trainers.sd_scripts.importers.other_formats import refuse_other
 from runner.trainers.sd_scripts.importers.project import dataset_section, look_at_project
 from runner.trainers.sd_scripts.importers.refine import (
     PROPOSAL,
@@ -28,7 +29,12 @@ from runner.trainers.sd_scripts.importers.refine import (
     with_expectations,
     without_states,
 )
-from runner.trainers.sd_scripts.importers.sd_toml import looks_like_config, read_sd_toml
+from runner.trainers.sd_scripts.importers.sd_toml import (
+    is_flags,
+    looks_like_config,
+    parse_settings,
+    read_settings,
+)
 from runner.trainers.sd_scripts.importers.shell import read_shell
 from runner.trainers.sd_scripts.importers.write import imported
 
@@ -74,9 +80,12 @@ def _draft(text: str, source: str, path: Path | None, where: Context) -> Draft:
     suffix = "" if path is None else path.suffix.lower()
     kind = _kind(text, suffix)
     if kind != "shell":
-        read = read_kohya_json if kind == "json" else read_sd_toml
-        folder = where.places.cwd if path is None else path.parent
-        return read(text, source, _base(text, folder, where.found), where)
+        folder = _base(text, where.places.cwd if path is None else path.parent, where.found)
+        values = parse_settings(text, source, kind)
+        if kind == ".json" and not is_flags(values):
+            refuse_other(values, source)
+            return read_kohya_json(text, source, folder, where)
+        return read_settings(values, source, folder, where)
     if not text.strip():
         raise ImportRefused(f"{source} is empty; choose a file with a training command")
     shell, notes = as_shell(text, suffix, source)
@@ -85,18 +94,18 @@ def _draft(text: str, source: str, path: Path | None, where: Context) -> Draft:
 
 
 def _kind(text: str, suffix: str) -> str:
-    """By name, else by content: "json", "toml" or "shell"."""
-    if suffix in (".json", ".toml"):
-        return suffix[1:]
+    """By name, else by content: ".json", ".toml", ".yaml" or "shell"."""
+    if suffix in (".json", ".toml", ".yaml", ".yml"):
+        return suffix
     if suffix in (".sh", ".bash", ".zsh", ".bat", ".cmd", ".ps1", ".py", ".ipynb"):
         return "shell"
     if text.lstrip().startswith("{"):
         try:
-            return "shell" if "cells" in json.loads(text) else "json"
+            return "shell" if "cells" in json.loads(text) else ".json"
         except (ValueError, RecursionError):
             return "shell"
     try:
-        return "toml" if looks_like_config(parse_toml(text)) else "shell"
+        return ".toml" if looks_like_config(parse_toml(text)) else "shell"
     except tomllib.TOMLDecodeError:
         return "shell"
 

@@ -13,6 +13,7 @@ from runner.config.flags import Flags, FlagValue
 from runner.model import Forecast
 from runner.trainers.sd_scripts.config_file import trainer_flags
 from runner.trainers.sd_scripts.dataset import DatasetError, read_specs
+from runner.trainers.sd_scripts.flag_table import shipped_flags
 from runner.trainers.sd_scripts.forecast import forecast
 from runner.trainers.sd_scripts.importers.command_line import FlagWords
 from runner.trainers.sd_scripts.importers.find import Context
@@ -24,16 +25,17 @@ PROPOSAL = (
     "learning rate schedule start again; a state takes about three times the size of a LoRA"
 )
 
+#: texts that mean no
+_OFF = frozenset({"false", "0", "no", "off", "none", ""})
+
 
 def refined(draft: Draft, catalog: Catalog | None) -> Draft:
     """Expands abbreviated names, makes lists lists; a flag unknown to the trainer would stop it, so it is
-    listed instead. Without a catalog this applies to doubtful flags."""
-    if catalog is None:
-        train = {name: value for name, value in draft.train.items() if name not in draft.uncertain}
-        doubtful = (one for one in draft.train.items() if one[0] in draft.uncertain)
-        listed = (f"{name} = {value}: not a known flag" for name, value in doubtful)
-        return replace(draft, train=train, unmapped=(*draft.unmapped, *listed))
-    told, smoke = _known(draft.train, catalog), _known(draft.smoke, catalog)
+    listed instead. Without the trainer's own `catalog` the flags shipped with this program serve: names that
+    they lack stay, since another version of the trainer may have them, but doubtful ones are listed."""
+    known = catalog or shipped_flags(draft.script)
+    doubtful = None if catalog is not None else draft.uncertain
+    told, smoke = _known(draft.train, known, doubtful), _known(draft.smoke, known, doubtful)
     return replace(
         draft,
         train=told.flags,
@@ -43,30 +45,49 @@ def refined(draft: Draft, catalog: Catalog | None) -> Draft:
     )
 
 
-def _known(flags: Flags, catalog: Catalog) -> FlagWords:
+def _known(flags: Flags, catalog: Catalog, doubtful: frozenset[str] | None) -> FlagWords:
+    """argparse accepts a unique beginning of a name. `doubtful` None: the catalog is complete."""
     told = FlagWords()
     for name, value in flags.items():
         whole = [known for known in catalog.names if known.startswith(name)]
-        if name in catalog.names:
+        guessed = doubtful is not None and (not whole or len(name) < 2)
+        if name in catalog.names or (guessed and name not in (doubtful or ())):
             whole = [name]
+        shown = name if value is True else f"{name} = {value}"
         if len(whole) == 1:
-            told.flags[whole[0]] = _fitting(whole[0], value, catalog)
+            _put(told, whole[0], value, catalog)
             told.notes += [f"--{name} is short for --{whole[0]}"] if name != whole[0] else []
+        elif whole:
+            could_be = ", ".join(sorted(whole))
+            told.unmapped.append(f"{shown}: an ambiguous short name, it could be {could_be}")
         else:
             meant = nearest(name, catalog.names)
-            shown = name if value is True else f"{name} = {value}"
             cure = f"; did you mean {meant}?" if meant else ""
-            told.unmapped.append(f"{shown}: not a flag of this trainer{cure}")
+            what = "not a flag of this trainer" if doubtful is None else "not a known flag"
+            told.unmapped.append(f"{shown}: {what}{cure}")
     return told
 
 
-def _fitting(name: str, value: FlagValue, catalog: Catalog) -> FlagValue:
+def _put(told: FlagWords, name: str, value: FlagValue, catalog: Catalog) -> None:
+    """A value in the form that the flag takes."""
     flag = catalog.get(name)
+    items = value if isinstance(value, tuple) else (value,)
+    if flag is not None and items and not any(str(item).strip() for item in items):
+        told.unmapped.append(f"--{name}: it is empty")
+        return
+    if flag is not None and flag.bare and not isinstance(value, bool):
+        off = str(value).lower() in _OFF
+        what = "left out" if off else "set"
+        told.notes.append(f"--{name} is a switch and takes no value ({value}); it is {what}")
+        if off:
+            return
+        value = True
     if flag is not None and flag.many and not isinstance(value, bool | tuple):
-        return (value,)
+        value = (value,)
     if flag is not None and not flag.many and isinstance(value, tuple) and len(set(value)) == 1:
-        return value[0]  # text_encoder_lr took one value before v0.10
-    return value
+        value = value[0]  # text_encoder_lr took one value before v0.10
+    told.flags.pop(name, None)  # the last one counts, also if one of them is abbreviated
+    told.flags[name] = value
 
 
 def with_expectations(draft: Draft, where: Context) -> Draft:

@@ -1,11 +1,11 @@
-"""A TOML for sd-scripts' `--config_file` as a draft of plasma.toml; that of LoRA_Easy_Training_Scripts,
-too."""
+"""Flags in a TOML, JSON or YAML, by sd-scripts' own names or those of a window around it, as a draft of
+plasma.toml."""
 
 from __future__ import annotations
 
+import json
 import tomllib
-from collections import ChainMap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,14 @@ from runner.config.errors import kind
 from runner.config.positions import syntax_problem
 from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.config_file import OF_THE_GUI, entries
+from runner.trainers.sd_scripts.flag_table import lora_script_of
 from runner.trainers.sd_scripts.importers.command_line import FlagWords, draft_of
+from runner.trainers.sd_scripts.importers.easy_toml import is_easy, read_easy
 from runner.trainers.sd_scripts.importers.find import Context
+from runner.trainers.sd_scripts.importers.flag_dialects import Settings, translated
 from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused, Number
+from runner.trainers.sd_scripts.importers.other_formats import refuse_other
+from runner.trainers.sd_scripts.importers.plain_yaml import PlainYamlError, parse_yaml
 from runner.trainers.sd_scripts.scripts import SCRIPTS
 
 #: a network that only one script can train
@@ -23,52 +28,49 @@ _SCRIPT_OF_NETWORK = {
     **{script.network_module: name for name, script in reversed(list(SCRIPTS.items()))},
     "networks.oft_flux": "flux_train_network.py",
 }
-_EASY = "LoRA_Easy_Training_Scripts"
-#: it derives a flag from these, or handles them itself
-_EASY_ONLY = frozenset({"warmup_ratio", "tag_occurrence", "save_toml"})
+_SIGNS = frozenset({"pretrained_model_name_or_path", "network_module", "output_name"})
 
 
 def looks_like_config(values: Mapping[str, Any]) -> bool:
     """Does it contain flags of a training?"""
-    keys = {name for name, _ in _flags(values)}
-    return bool(keys & {"pretrained_model_name_or_path", "network_module", "output_name"})
+    keys = {str(path[-1]) for path, _ in entries(values)}
+    return is_easy(values) or bool(keys & _SIGNS) or bool(translated(values).name)
 
 
-def _flags(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Name and value; of LoRA_Easy_Training_Scripts those of `[SECTION_args.args]`."""
-    for path, value in entries(values):
-        if path[-1] != "args" or not isinstance(value, dict):
-            yield str(path[-1]), value
-            continue
-        for name, inner in value.items():
-            pairs = inner.items() if isinstance(inner, dict) else ()  # optimizer_args, network_args
-            yield name, [f"{key}={one}" for key, one in pairs] if pairs else inner
+def is_flags(values: Any) -> bool:
+    """Is it a JSON with flags, rather than the fields of kohya_ss?"""
+    if not isinstance(values, dict) or "LoRA_type" in values:
+        return False
+    return is_easy(values) or bool(translated(values).name) or "network_module" in values
 
 
-def _tables(values: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """`[SECTION.name]` of every section."""
-    sections = [one for one in values.values() if isinstance(one, dict)]
-    return [one[name] for one in sections if isinstance(one.get(name), dict)]
-
-
-def _easy_dataset(values: Mapping[str, Any]) -> dict[str, Any]:
-    """`[dataset]` from `[[subsets]]` and `[SECTION_args.dataset_args]` of LoRA_Easy_Training_Scripts."""
-    found = values.get("subsets")
-    subsets = (
-        [dict(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-    )
-    for one in subsets:
-        one.pop("name", None)
-    settings = ChainMap(*reversed(_tables(values, "dataset_args")))
-    return {"datasets": [{**settings, "subsets": subsets}]}
-
-
-def read_sd_toml(text: str, source: str, folder: Path, where: Context) -> Draft:
-    """`folder`: where relative paths start. Raises ImportRefused."""
+def parse_settings(text: str, source: str, suffix: str) -> Any:
+    """`suffix`: .toml, .json or .yaml. Floats keep their text. Raises ImportRefused."""
     try:
-        values = parse_toml(text, parse_float=Number)
+        if suffix == ".json":
+            return json.loads(text, parse_float=Number)
+        if suffix in (".yaml", ".yml"):
+            return parse_yaml(text)
+        return parse_toml(text, parse_float=Number)
     except tomllib.TOMLDecodeError as error:
         raise ImportRefused(str(syntax_problem(source, text, error))) from None
+    except json.JSONDecodeError as error:
+        place = f"{source}:{error.lineno}"
+        raise ImportRefused(f"{place}: not valid JSON ({error.msg}); save it again") from None
+    except PlainYamlError as error:
+        raise ImportRefused(
+            f"{source}:{error.line}: this YAML is not a list of settings; use a script or a "
+            "--config_file TOML for sd-scripts"
+        ) from None
+    except RecursionError:
+        raise ImportRefused(f"{source}: not valid JSON (nested too deep); save it again") from None
+
+
+def read_settings(values: Any, source: str, folder: Path, where: Context) -> Draft:
+    """`folder`: where relative paths start. Raises ImportRefused."""
+    refuse_other(values, source)
+    if not isinstance(values, dict):
+        raise ImportRefused(f"{source} holds no settings; use a file for --config_file")
     if "datasets" in values:
         raise ImportRefused(
             f"{source} is a dataset config, not a training; keep it and set it as dataset_config "
@@ -81,28 +83,73 @@ def read_sd_toml(text: str, source: str, folder: Path, where: Context) -> Draft:
             f"{source} has no training flags (no pretrained_model_name_or_path); use a file for "
             "--config_file"
         )
-    told, easy = FlagWords(), bool(_tables(values, "args"))
-    for name, value in _flags(values):
-        default = name in OF_THE_GUI or (name == "max_token_length" and value == 75)
-        if easy and name in ("sdxl", "subsets", "train_mode", "dataset_args"):
-            continue
-        if easy and name in _EASY_ONLY:
-            told.unmapped.append(f"{name} = {value}: a setting of {_EASY} only")
-        elif not default and value is not False and value != []:
-            _put(told, name, value)
-    script = _SCRIPT_OF_NETWORK.get(str(told.flags.get("network_module")), "train_network.py")
-    more: dict[str, Any] = {}
-    if easy:
-        script = "sdxl_train_network.py" if dict(_flags(values)).get("sdxl") else script
+    return settings_draft(settings_of(values), source, folder, where)
+
+
+def settings_of(values: Mapping[str, Any]) -> Settings:
+    if is_easy(values):
+        return read_easy(values)
+    return translated({str(path[-1]): value for path, value in entries(values)})
+
+
+def settings_draft(settings: Settings, source: str, folder: Path, where: Context) -> Draft:
+    told = words_of(settings)
+    if settings.name:
+        told.notes.append(f"{source} is a configuration of {settings.name}")
+    script = settings.script or ""
+    if not script:
+        script, why = _script_for(told)
+        told.notes.append(f"{source} does not set its script: using {script} ({why})")
+    told.notes.append(f"relative paths start at {folder}")
+    files = settings.files
+    for file in files:  # beside plasma.toml
+        told.flags["sample_prompts"] = str(where.project / file.name)
+    if settings.dataset is not None:
         told.flags["dataset_config"] = str(where.project / "dataset.toml")
-        more["dataset"] = _easy_dataset(parse_toml(text))
-        told.notes.append(f"{source} is a configuration of {_EASY}")
-    told.notes += [
-        f"{source} does not set its script: using {script}"
-        + ("" if easy else "; change [trainer] script for SDXL"),
-        f"relative paths start at {folder}",
-    ]
-    return draft_of(told, source, folder, where.found, script=script, **more)
+    return draft_of(
+        told,
+        source,
+        folder,
+        where.found,
+        script=script,
+        accelerate=settings.accelerate,
+        dataset=None if settings.dataset is None else _plain(settings.dataset),
+        files=files,
+    )
+
+
+def words_of(settings: Settings) -> FlagWords:
+    """The settings as flags; what is empty or off is left out."""
+    told, empty = FlagWords(unmapped=list(settings.unmapped)), []
+    for name, value in settings.values.items():
+        items = value if isinstance(value, list) else [value]
+        if name in OF_THE_GUI or (name == "max_token_length" and value == 75) or value is False:
+            continue
+        if all(item is None or (isinstance(item, str) and not item.strip()) for item in items):
+            empty += [name] if value else []
+            continue
+        _put(told, name, value)
+    if empty:
+        told.notes.append(f"empty, left out: {', '.join(empty)}")
+    return told
+
+
+def _script_for(told: FlagWords) -> tuple[str, str]:
+    module = str(told.flags.get("network_module", ""))
+    if (script := _SCRIPT_OF_NETWORK.get(module)) and script != "train_network.py":
+        return script, f"{module} needs it"
+    if script := lora_script_of(told.flags, module):
+        return script, "only it has all of these flags"
+    return "train_network.py", "change [trainer] script for SDXL"
+
+
+def _plain(value: Any) -> Any:
+    """Numbers instead of their texts."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return float(value) if isinstance(value, Number) else value
 
 
 def _put(told: FlagWords, name: str, value: Any) -> None:

@@ -65,6 +65,20 @@ def test_the_network_tells_the_script(desk: Desk) -> None:
     assert any("does not set its script" in note for note in made.notes)
 
 
+@pytest.mark.parametrize(
+    ("text", "script"),
+    [
+        ('network_module = "networks.lora"\ncache_text_encoder_outputs = true\n', "sdxl_train_network.py"),
+        ('network_module = "lycoris.kohya"\nt5xxl = "/t"\nae = "/a"\n', "flux_train_network.py"),
+        ('network_module = "lycoris.kohya"\nseed = 1\n', "train_network.py"),
+        ('network_module = "networks.lora"\nseed = 1\n', "train_network.py"),
+    ],
+)  # fmt: skip
+def test_flags_that_one_script_has_name_it(desk: Desk, text: str, script: str) -> None:
+    made = desk.imported(text, "c.toml")
+    assert Path(desk.config(made).trainer.script).name == script
+
+
 def test_a_toml_of_the_easy_scripts_describes_its_dataset(desk: Desk) -> None:
     made = desk.imported(
         "[[subsets]]\nimage_dir = '/a'\nname = 'x'\nnum_repeats = 2\n"
