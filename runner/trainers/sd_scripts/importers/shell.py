@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from runner.config.flags import Flags, FlagValue
 from runner.config.model import Config, Trainer
 from runner.config.paths import ACCELERATE_PATH_FLAGS, absolute
+from runner.files.regular_file import read_text
 from runner.trainers.sd_scripts.importers.command_line import (
     LaunchLine,
     is_training_script,
@@ -17,15 +18,18 @@ from runner.trainers.sd_scripts.importers.command_line import (
 )
 from runner.trainers.sd_scripts.importers.find import Context, Found
 from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused, with_paths
-from runner.trainers.sd_scripts.importers.shell_reader import Invocation, ScriptReader
+from runner.trainers.sd_scripts.importers.shell_reader import ScriptReader
 from runner.trainers.sd_scripts.importers.shell_scope import Scope
-from runner.trainers.sd_scripts.importers.shell_tree import parse
+from runner.trainers.sd_scripts.importers.shell_texts import Invocation
+from runner.trainers.sd_scripts.importers.shell_tree import Node, parse
 from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax
 from runner.trainers.sd_scripts.scripts import SCRIPTS, TRAINED
 
 #: a command with at most this many steps is a smoke test of the other one
 SMOKE_STEPS_AT_MOST = 50
 _SMOKE_NAME = re.compile(r"smoke|(?:^|[_-])(?:dry|try|test)(?:[_-]|$)", re.I)
+#: of a file that the script reads
+MOST_BYTES_BESIDE = 500_000
 #: belong to the shell or its activated environment; the interpreter is set by its path instead
 _NOT_TAKEN_ENV = re.compile(r"PATH|PS1|PWD|OLDPWD|SHLVL|_|VIRTUAL_ENV\w*|CONDA_\w+|HOME|USER")
 #: sd-scripts' own: the folder of such a script is the checkout, whether it exists or not
@@ -54,7 +58,7 @@ class _Training:
 
     def words(self) -> str:
         named = f" (output_name {self.output_name})" if self.output_name else ""
-        return f"the command of line {self.invocation.line}{named}"
+        return f"the command of {self.invocation.place}{named}"
 
     def cwd(self, start: Path, found: Found) -> tuple[Path, tuple[str, ...]]:
         """Where relative paths start: if the command does not set its folder, where the script word leads to
@@ -76,13 +80,31 @@ def read_shell(text: str, source: str, path: Path | None, where: Context) -> Dra
     it was pasted. Raises ImportRefused."""
     start = where.places.cwd if path is None else path.parent
     shown = None if path is None else str(path)
-    scope = Scope(where.places.environ, str(where.places.home), script=shown, cwd=start)
-    reader = ScriptReader(scope)
+
+    def beside(file: Path) -> str | None:
+        """Only what the script names in its own folder."""
+        if path is None or not file.is_relative_to(start):
+            return None
+        try:
+            return read_text(file, MOST_BYTES_BESIDE)
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def read(nodes: list[Node], *, searching: bool) -> ScriptReader:
+        scope = Scope(where.places.environ, str(where.places.home), script=shown, cwd=start)
+        reader = ScriptReader(scope, beside, searching=searching)
+        reader.read(nodes)
+        return reader
+
     try:
         nodes, notes = parse(text)
-        reader.read(nodes)
+        reader = read(nodes, searching=False)
+        if not _trainings(reader):
+            reader = read(nodes, searching=True)
         if not _trainings(reader):
             reader.read_uncalled()
+        if not _trainings(reader):
+            reader.read_written()
     except ShellSyntax as error:
         raise ImportRefused(f"{source}:{error.line}: {error}") from None
     trainings = _trainings(reader)
@@ -91,12 +113,13 @@ def read_shell(text: str, source: str, path: Path | None, where: Context) -> Dra
             f"{source} has no training command; use a file with `accelerate launch ... "
             "train_network.py ...` or `python train_network.py ...`"
         )
+    scope = reader.scope
     if scope.borrowed:
         names = ", ".join(sorted(scope.borrowed))
         notes.append(f"not set in {source}, taken from this shell: {names}")
     draft = _draft(trainings, source, start, where.found)
     stray = [  # flags that a comment or an empty line separated from their command
-        f"line {one.line}: {one.fields[0].text}: is on its own; the command before it had ended"
+        f"{one.place}: {one.fields[0].text}: is on its own; the command before it had ended"
         for one in reader.found
         if one.fields[0].text.startswith("--")
     ]
@@ -111,7 +134,8 @@ def _trainings(reader: ScriptReader) -> list[_Training]:
     return [
         _Training(invocation, line)
         for invocation in reader.found
-        if (line := read_launch_line(invocation.fields)) is not None
+        if not invocation.again
+        and (line := read_launch_line(invocation.fields)) is not None
         and (is_training_script(line.script) or line.accelerate is not None)
     ]
 
@@ -143,7 +167,7 @@ def _draft(trainings: Sequence[_Training], source: str, start: Path, found: Foun
     checkout = _checkout(path, main, cwd, found)
     env = {**invocation.env, **line.env}
     return Draft(
-        source=f"{source}, line {invocation.line}",
+        source=f"{source}, {invocation.place}",
         train=train,
         sd_scripts=checkout,
         python=_python(main, cwd, checkout, found),

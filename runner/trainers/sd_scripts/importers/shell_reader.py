@@ -3,294 +3,260 @@ start, with which words, where, and with which environment."""
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from runner.trainers.sd_scripts.importers.model import Field
-from runner.trainers.sd_scripts.importers.shell_scope import Scope
-from runner.trainers.sd_scripts.importers.shell_tests import TESTS, folder_of, truth
-from runner.trainers.sd_scripts.importers.shell_tree import Node, parse
+from runner.trainers.sd_scripts.importers.shell_commands import PIPES, Commands, joined
+from runner.trainers.sd_scripts.importers.shell_tests import TESTS
+from runner.trainers.sd_scripts.importers.shell_texts import MOST_SECONDS
+from runner.trainers.sd_scripts.importers.shell_tree import Node
+from runner.trainers.sd_scripts.importers.shell_ways import ends, trains
 from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax, Token
 
-#: functions that call each other
-MOST_CALLS = 20
-#: a script takes milliseconds; a function that calls another one twice, and so on, takes forever
-MOST_SECONDS = 5.0
-#: take a command as one text
-_SHELLS = re.compile(r"(?:ba|z|s)?sh|su|tmux|screen|sbatch|qsub|srun|script|nohup")
-#: marks text worth reading as a command
-_TRAINING = re.compile(r"\s\S*train\S*\.py\b|accelerate(?:-|\s+)launch\s")
-_NAME = re.compile(r"[A-Za-z_]\w*")
-_PREFIXES = ("!", "time", "builtin", "command", "exec")
-
-
-@dataclass(frozen=True, slots=True)
-class Invocation:
-    """One program that the script would start. `cwd`: where; None: in an unknown folder. `moved`: the
-    script itself went there. `python`: of the environment that the script activated."""
-
-    fields: tuple[Field, ...]
-    line: int
-    cwd: Path | None
-    env: Mapping[str, str]
-    python: str | None
-    moved: bool
-    redirected: bool
-    notes: tuple[str, ...]
+#: of one loop
+MOST_ROUNDS = 500
 
 
 @dataclass(slots=True)
-class ScriptReader:
-    """`found`: what would be started, in order. `in_doubt`: number of enclosing conditions; a conditional
-    `exit` does not end the reading."""
+class ScriptReader(Commands):
+    """Follows conditions, loops and pipes."""
 
-    scope: Scope
-    found: list[Invocation] = field(default_factory=list)
-    functions: dict[str, list[Node]] = field(default_factory=dict)
-    called: set[str] = field(default_factory=set)
-    in_doubt: int = 0
-    _loops: list[str] = field(default_factory=list)
-    _calls: int = 0
-    _until: float = field(default_factory=lambda: time.monotonic() + MOST_SECONDS)
-    _ended: str = ""  # "exit" or "return"
-
-    def read(self, nodes: list[Node], *, in_doubt: bool = False) -> bool | None:
+    def read(self, nodes: Sequence[Node], *, in_doubt: bool = False) -> bool | None:
         """The success of the last command; None if unknown. `in_doubt`: they are conditional."""
         last: bool | None = True
-        tested = False  # was the command before a test?
+        tested = skipped = False  # was the command before a test?
+        assumed = len(self.scope.assumptions)
+        piped: Field | None = None
         self.in_doubt += in_doubt
         for node in nodes:
-            if self._ended:
+            if self.ended:
                 break
-            if node.link == "&&" and tested and last is None:
-                self.scope.say(node.line, "unknown condition; read as if true")
-            if (node.link == "&&" and last is False) or (node.link == "||" and last is not False):
-                continue
-            if time.monotonic() > self._until:
+            if time.monotonic() > self.until:
                 said = f"takes over {MOST_SECONDS:.0f} s to read from here on"
                 raise ShellSyntax(node.line, said)
-            conditional = node.link in ("&&", "||")
-            self.in_doubt += conditional
-            last = self._node(node)
-            self.in_doubt -= conditional
+            if node.link not in ("&&", "||", *PIPES):
+                assumed = len(self.scope.assumptions)
+            if node.link in ("&&", "||"):
+                skipped, last = self._skips(node, last, tested, self.scope.assumptions[assumed:])
+            elif node.link not in PIPES:
+                skipped = False
+            if skipped:
+                continue
+            doubt = node.link in ("&&", "||") and (
+                last is None or len(self.scope.assumptions) > assumed
+            )
+            self.in_doubt += doubt
+            self.conditional += node.link in ("&&", "||")
+            if node.piped or node.link in PIPES:
+                last, piped = self._stage(node, piped if node.link in PIPES else None)
+            else:
+                last = self._with_input(node, None)
+            self.in_doubt -= doubt
+            self.conditional -= node.link in ("&&", "||")
             first = node.words[0] if node.kind == "simple" and node.words else Token("", 0)
             tested = first.plain in TESTS or first.text.startswith("((")
         self.in_doubt -= in_doubt
         return last
 
-    def _node(self, node: Node) -> bool | None:
+    def _skips(
+        self, node: Node, last: bool | None, tested: bool, assumed: Sequence[str]
+    ) -> tuple[bool, bool | None]:
+        """Is the command behind `&&` or `||` left out, and the success so far."""
+        runs = last is False if node.link == "||" else last is not False
+        if self.searching and not runs and self._trains([node]):
+            return False, None
+        if runs and (last is None or assumed) and self._ends([node]):
+            if assumed:
+                self._goes_on(node.line, assumed)
+            return True, node.link == "||"
+        if runs and last is None and tested:
+            self.scope.say(node.line, "unknown condition; read as if true")
+        return not runs, last
+
+    def _goes_on(self, line: int, assumed: Sequence[str]) -> None:
+        self.scope.say(line, f"{assumed[-1]}: the script would stop here; read on as if it did not")
+
+    def _stage(self, node: Node, given: Field | None) -> tuple[bool | None, Field | None]:
+        """One command of a pipe, in its own subshell: its success and what it prints."""
+        outside, self.scope = self.scope, self.scope.subshell()
+        if node.piped:
+            self.outputs.append([])
+        last = self._with_input(node, given)
+        out = joined(self.outputs.pop()) if node.piped else None
+        self.scope, self.ended = outside, ""
+        return last, out
+
+    def follow(self, node: Node, given: Field | None) -> bool | None:
         bodies = [body for *_, body in node.arms]
         if node.kind == "function":
             self.functions[node.words[0].plain] = [one for body in bodies for one in body]
             return True
         if node.kind == "(":
-            outside, self.scope = self.scope, self.scope.subshell()
-            last = self.read(bodies[0])
-            self.scope, self._ended = outside, ""
-            return last
+            with self._subshell():
+                return self.read(bodies[0])
         if node.kind == "{":
             return self.read(bodies[0])
-        kinds = {"simple": self._simple, "if": self._if, "case": self._case}
-        return kinds.get(node.kind, self._loop)(node)
+        if node.kind == "simple":
+            return self._simple(node, given)
+        self.conditional += 1
+        kinds = {"if": self._if, "case": self._case, "for": self._for, "select": self._for}
+        last = kinds.get(node.kind, self._while)(node)
+        self.conditional -= 1
+        return last
 
     def _if(self, node: Node) -> bool | None:
-        for condition, _, body in node.arms:
+        doubt = False
+        for at, (condition, _, body) in enumerate(node.arms):
+            before = len(self.scope.assumptions)
             holds = self.read(condition, in_doubt=True)
+            assumed = self.scope.assumptions[before:] if condition else []
+            line = condition[0].line if condition else node.line
+            doubt |= holds is None or bool(assumed)
+            others = [arm for *_, arm in node.arms[at + 1 :]]
             if holds is None:
-                line = condition[0].line
-                self.scope.say(line, "unknown condition of `if`; read as if true")
-            if holds is not False:
-                return self.read(body, in_doubt=True)
+                holds = not self._ends(body)
+                said = str(holds).lower()
+                self.scope.say(line, f"unknown condition of `if`; read as if {said}")
+            elif assumed and self._ends(body if holds else _only(others)):
+                self._goes_on(line, assumed)
+                holds = not holds
+            elif not holds and any("exist" in one for one in assumed):
+                self.scope.say(line, f"{assumed[-1]}; read as the script would on this machine")
+            if self.searching and self._trains(body) != holds and self._trains(body):
+                self.scope.say(line, "this condition does not hold; read as if it did")
+                holds = True
+            elif self.searching and holds and not self._trains(body):
+                holds = not any(map(self._trains, others))
+            if holds:
+                return self.read(body, in_doubt=doubt)
         return True
 
     def _case(self, node: Node) -> bool | None:
         """The matching branch; the first one if the word is unknown."""
+        before = len(self.scope.assumptions)
         subject = self.scope.text(node.words[0]) if node.words else Field("")
-        arms = [([self.scope.text(word).text for word in words], b) for _, words, b in node.arms]
-        if subject.unknown and arms:
-            names = ["|".join(patterns) for patterns, _ in arms]
-            others = f", not {' or '.join(names[1:])}" if names[1:] else ""
-            taken = f"using its first branch ({names[0]}){others}"
-            self.scope.say(node.line, f"`case`: {subject.unknown[0]}; {taken}")
-            return self.read(arms[0][1], in_doubt=True)
-        for patterns, body in arms:
-            if any(fnmatchcase(subject.text, one) for one in patterns):
-                return self.read(body, in_doubt=True)
-        return True
-
-    def _loop(self, node: Node) -> bool | None:
-        """Read once, a `for` with its first value."""
-        condition, _, body = node.arms[0]
-        if node.kind in ("while", "until"):
-            ends = self.read(condition, in_doubt=True) is (node.kind == "until")
-            return True if ends else self.read(body, in_doubt=True)
-        name = node.words[0].plain if node.words else ""
-        values = [one for word in node.words[2:] for one in self.scope.expand(word)]
-        note = ""
-        if len(values) > 1 and not values[0].unknown:
-            listed = " ".join(value.text for value in values)
-            note = f"it is in a loop over {listed}; using {values[0].text}"
-        if name:
-            unknown = not values or values[0].unknown
-            by_loop = Field("", (f"${name} is set by a loop",))
-            self.scope.variables[name] = by_loop if unknown else values[0]
-        self._loops.append(note)
-        last = self.read(body, in_doubt=True)
-        self._loops.pop()
-        return last
-
-    def _simple(self, node: Node) -> bool | None:
-        words, scope = list(node.words), self.scope
-        negated = False
-        while words and words[0].plain in _PREFIXES:
-            negated ^= words.pop(0).plain == "!"
-        before: list[tuple[str, bool, Token]] = []
-        while words and (assignment := words[0].assignment()):
-            before.append(assignment)
-            del words[0]
-        if not words:
-            for assignment in before:
-                scope.set(*assignment)
-            return True
-        if words[0].text.startswith("(("):
-            return None
-        split = words[0].plain != "[["
-        fields = [one for word in words for one in scope.expand(word, split=split)]
-        name = fields[0].text if fields else ":"
-        if name in TESTS:
-            closed = name != "test" and fields[-1].text in ("]", "]]")
-            holds = truth(fields[1 : len(fields) - closed], scope.cwd)
-            return None if holds is None else holds != negated
-        if name in self.functions:
-            return self._call(name, tuple(fields[1:]))
-        if name in ("exit", "return"):
-            self._ended = "" if self.in_doubt else name
-        elif name == "eval":
-            return self._text(" ".join(map(scope.source_of, fields[1:])), node.line)
-        elif fields and not _changes_state(scope, words, fields):
-            if _SHELLS.fullmatch(name):
-                self._texts_for_others(fields, node)
-            self._start(fields, before, node)
-            return None
-        return True
-
-    def _call(self, name: str, arguments: tuple[Field, ...] | None) -> bool | None:
-        self.called.add(name)
-        scope, before = self.scope, dict(self.scope.variables)
-        outside = scope.arguments, scope.locals
-        scope.arguments, scope.locals = arguments, set()
-        last = self._deeper(self.functions[name])
-        for local in scope.locals:
-            scope.variables.pop(local, None)
-        scope.variables |= {name: before[name] for name in scope.locals & before.keys()}
-        scope.arguments, scope.locals = outside
-        self._ended = self._ended if self._ended == "exit" else ""
-        return last
-
-    def _deeper(self, nodes: list[Node]) -> bool | None:
-        if self._calls >= MOST_CALLS:
-            return None
-        self._calls += 1
-        last = self.read(nodes)
-        self._calls -= 1
-        return last
-
-    def read_uncalled(self) -> None:
-        """Functions of a script that only defines them, each as if called."""
-        for name, body in list(self.functions.items()):
-            if name not in self.called and body:
-                count = len(self.found)
-                self._call(name, None)
-                if len(self.found) > count:
-                    self.scope.say(body[0].line, f"{name} is never called; read as if it were")
-
-    def _text(self, source: str, line: int) -> bool | None:
-        """What `eval` and `bash -c` would read."""
-        try:
-            nodes, _ = parse("\n" * (line - 1) + source)
-        except ShellSyntax as error:
-            self.scope.say(error.line, f"a command in a text is skipped:  {error}")
-            return None
-        return self._deeper(nodes)
-
-    def _texts_for_others(self, fields: list[Field], node: Node) -> None:
-        """Commands that another shell gets: `bash -c "..."`, `sbatch --wrap="..."`, `sbatch <<E`."""
-        outside, self.scope = self.scope, self.scope.subshell()
-        given = [(self.scope.source_of(one).removeprefix("--wrap="), node.line) for one in fields]
-        for text, line in (*given[1:], *((one.text, one.line) for one in node.inputs)):
-            if _TRAINING.search(text):
-                self._text(text, line)
-        self.scope = outside
-
-    def _start(
-        self, fields: list[Field], before: list[tuple[str, bool, Token]], node: Node
-    ) -> None:
-        scope, notes = self.scope, tuple(filter(None, self._loops))
-        own = {name: scope.text(value) for name, _, value in before}
-        env = scope.environment() | {n: v.text for n, v in own.items() if not v.unknown}
-        self.found.append(
-            Invocation(
-                tuple(fields), node.line, scope.cwd, env, scope.python, scope.moved,
-                node.redirected, notes,
-            )
+        assumed = self.scope.assumptions[before:]
+        arms = [([self.scope.pattern(word).text for word in words], b) for _, words, b in node.arms]
+        names = ["|".join(patterns) for patterns, _ in arms]
+        ways = [at for at, (_, body) in enumerate(arms) if not self._ends(body)] or range(len(arms))
+        if self.searching:
+            ways = [at for at in ways if self._trains(arms[at][1])] or ways
+        matching = (
+            at for at, (patterns, _) in enumerate(arms)
+            if any(fnmatchcase(subject.text, one) for one in patterns)
         )  # fmt: skip
+        at = None if subject.unknown else next(matching, None)
+        lost = self.searching and at not in ways
+        if ways and (subject.unknown or ((assumed or lost) and (at is None or at not in ways))):
+            at = ways[0]
+            others = [name for other, name in enumerate(names) if other != at]
+            behind = f", not {' or '.join(others)}" if others else ""
+            number = "its first branch" if at == 0 else f"branch {at + 1}"
+            why = (
+                subject.unknown[0]
+                if subject.unknown
+                else (assumed or [f"it is {subject.text}"])[-1]
+            )
+            self.scope.say(node.line, f"`case`: {why}; using {number} ({names[at]}){behind}")
+            return self.read(arms[at][1], in_doubt=True)
+        return True if at is None else self.read(arms[at][1], in_doubt=bool(assumed))
+
+    def _for(self, node: Node) -> bool | None:
+        name = node.words[0].plain if node.words else ""
+        if node.words and node.words[0].text.startswith("(("):
+            return self._counted(node)
+        words = node.words[2:] if len(node.words) > 1 else [Token('"$@"', node.line)]
+        values = [one for word in words for one in self._values_of_loop(name, word)]
+        unknown = self.searching or (
+            self.scope.arguments is None and "$@" in "".join(w.text for w in words)
+        )
+        if not values and unknown:
+            values = (
+                [Field("", (f"${name} is set by a loop",))] if self._trains(node.arms[0][2]) else []
+            )
+        listed = " ".join(value.text for value in values[:10]) + (
+            " ..." if len(values) > 10 else ""
+        )
+        known = len(values) > 1 and not values[0].unknown
+        note = f"it is in a loop over {listed}; using {values[0].text}" if known else ""
+
+        def rounds() -> Iterator[None]:
+            for value in values:
+                self.scope.put(name, value)
+                yield
+
+        return self._rounds(node.arms[0][2], rounds(), note)
+
+    def _values_of_loop(self, name: str, word: Token) -> list[Field]:
+        """Names of files are not looked up."""
+        if "*" in word.text and not set(word.text) & set("\"'@["):
+            text = self.scope.text(word).text
+            return [Field("", (f"${name} is one of the files {text}, which are not looked up",))]
+        return self.scope.expand(word)
+
+    def _counted(self, node: Node) -> bool | None:
+        """`for ((i = 0; i < 3; i++))`."""
+        parts = node.words[0].text[2:-2].split(";")
+        first, condition, step = (*parts, "", "", "")[:3]
+        self.scope.sum(first or "0")
+
+        def rounds() -> Iterator[None]:
+            while self.scope.sum(condition or "1"):
+                yield
+                if self.scope.sum(step or "0") is None:
+                    return
+
+        return self._rounds(node.arms[0][2], rounds(), "it is in a loop; using its first round")
+
+    def _while(self, node: Node) -> bool | None:
+        condition, _, body = node.arms[0]
+        doubtful = False
+
+        def rounds() -> Iterator[None]:
+            nonlocal doubtful
+            while not doubtful:
+                holds = self.read(condition, in_doubt=True)
+                doubtful = holds is None
+                if holds is (node.kind == "until") and not (self.searching and self._trains(body)):
+                    return
+                doubtful |= self.searching
+                yield
+
+        return self._rounds(body, rounds(), "it is in a loop; using its first round")
+
+    def _rounds(self, body: list[Node], rounds: Iterator[None], note: str) -> bool | None:
+        """Later rounds are read for what they add to variables; what they start is `again`."""
+        start = len(self.found)
+        first, last = start, True
+        number = 0
+        for number, _ in enumerate(rounds, 1):
+            self.read(body)
+            over = self.ended
+            self.ended = "" if over in ("break", "continue") else over
+            first = len(self.found) if number == 1 else first
+            if over and over != "continue":
+                break
+            if number >= MOST_ROUNDS:
+                self.scope.say(
+                    body[0].line if body else 0, f"only {MOST_ROUNDS} rounds of the loop are read"
+                )
+                break
+        self.found[first:] = [replace(one, again=True) for one in self.found[first:]]
+        if (note and number > 1) or "loop over" in note:
+            noted = self.found[start:first]
+            self.found[start:first] = [replace(one, notes=(*one.notes, note)) for one in noted]
+        return last
+
+    def _ends(self, nodes: Sequence[Node]) -> bool:
+        return ends(nodes, self.functions)
+
+    def _trains(self, nodes: Sequence[Node]) -> bool:
+        return trains(nodes, self.functions)
 
 
-def _changes_state(scope: Scope, words: list[Token], fields: list[Field]) -> bool:
-    """Do what the command does to the scope; False when it is none of these. `fields`: the words,
-    expanded."""
-    texts = [one.text for one in fields]
-    given = [text for text in texts[1:] if not text.startswith("-")]
-    match texts:
-        case ["export" | "declare" | "local" | "readonly" | "typeset", *_]:
-            _declare(scope, words[1:], texts)
-        case ["unset", *_]:
-            for gone in given:
-                scope.variables.pop(gone, None)
-        case ["cd" | "pushd" | "popd" as name, *_]:
-            scope.moved = True
-            if name == "pushd":
-                scope.folders.append(scope.cwd)
-            if name == "popd":
-                scope.cwd = scope.folders.pop() if scope.folders else None
-            else:
-                known = not any(one.unknown for one in fields)
-                scope.cwd = folder_of("".join(given[:1]) or "~", scope.cwd) if known else None
-        case ["source" | ".", *_]:
-            path = folder_of(given[0], scope.cwd) if given else None
-            if given and "activate" in (path or Path(given[0])).name:
-                scope.python = str((path or Path(given[0])).parent / "python")
-            else:
-                what = f"{' '.join(given)} is not read; add its variables to [trainer] env"
-                scope.say(words[0].line, what)
-        case ["conda" | "mamba" | "micromamba", "activate", *_]:
-            place = "".join(given[1:2])
-            scope.python = f"{place}/bin/python" if "/" in place else None
-            if scope.python is None:
-                scope.say(words[0].line, f"environment {place}: set [trainer] python")
-        case ["shift", *_]:
-            by = int(given[0]) if given in (["2"], ["3"]) else 1
-            scope.arguments = scope.arguments and scope.arguments[by:]
-        case ["set", *_]:
-            if "--" in texts:
-                scope.arguments = tuple(fields[texts.index("--") + 1 :])
-        case _:
-            return False
-    return True
-
-
-def _declare(scope: Scope, words: list[Token], texts: list[str]) -> None:
-    exports = texts[0] == "export" or "-x" in texts or "-gx" in texts
-    for word in words:
-        assignment = word.assignment()
-        declared = assignment[0] if assignment else word.plain
-        if assignment:
-            scope.set(*assignment)
-        if exports and _NAME.fullmatch(declared):
-            scope.exported.add(declared)
-        if texts[0] == "local":
-            scope.locals.add(declared)
+def _only(arms: Sequence[list[Node]]) -> list[Node]:
+    """The commands of `else` when nothing else follows."""
+    return arms[0] if len(arms) == 1 else []

@@ -2,176 +2,236 @@
 
 from __future__ import annotations
 
-import ast
-import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from fnmatch import translate
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from runner.trainers.sd_scripts.importers.model import Field
-from runner.trainers.sd_scripts.importers.shell_tests import folder_of, printed
-from runner.trainers.sd_scripts.importers.shell_tree import parse
-from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax, Token, pieces
+from runner.trainers.sd_scripts.importers.shell_braces import braced
+from runner.trainers.sd_scripts.importers.shell_parameters import (
+    OPERATION,
+    PARAMETER,
+    changed,
+    halves,
+    literal,
+    part,
+    unescaped,
+)
+from runner.trainers.sd_scripts.importers.shell_state import SHOWN, State, Value
+from runner.trainers.sd_scripts.importers.shell_sums import computed
+from runner.trainers.sd_scripts.importers.shell_words import (
+    Assignment,
+    ShellSyntax,
+    Token,
+    pieces,
+)
 
 #: a Linux command line has at most 128 KiB a word and 2 MiB in all
 MOST_CHARACTERS = 131_072
 MOST_FIELDS = 20_000
-#: `${X%pattern}` tries every length
-MOST_TRIMMED = 4_096
-_PARAMETER = re.compile(
-    r"(#?)([A-Za-z_]\w*|\d{1,9}|[@*#])(?:\[([@*]|\d{1,9})\])?(?:(:?[-=?+]|%%?|##?|//?|,,|\^\^)(.*))?",
-    re.S,
-)
 #: `~/x` is the home; also after `--flag=`, where a shell would not expand it
 _TILDE = re.compile(r"((?:--?[\w-]+=)?)~(?=/|\Z)")
-_SUM_NAME = re.compile(r"\$?\{?([A-Za-z_]\w*)\}?")
-_SUM_SIGNS: Mapping[type[ast.operator], Callable[[int, int], int]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-}
-#: of the commands in `shell_tests.printed`, and of `cd`; without effect here
-_OPTIONS = ("-f", "-P", "--", "-n")
-_ANSI = {"n": "\n", "t": "\t", "r": "\r"}
+#: reason for a variable without a value; a shell would read it as empty
+UNSET = "neither in the file nor in this shell"
+#: of a job: the folder in which it was submitted
+_SUBMITTED = ("SLURM_SUBMIT_DIR", "PBS_O_WORKDIR", "SGE_O_WORKDIR")
+_SET_BY = {"SLURM_": "Slurm", "PBS_": "PBS", "BASH_REMATCH": "a test with =~"}
 
-#: one value, or the elements of an array; values that only a running shell knows are unknown
-Value = Field | tuple[Field, ...]
+#: values, and whether they stay unsplit
+Values = Iterator[tuple[list[Field], bool]]
+
+
+def _nothing(scope: Scope, source: str) -> Field | None:
+    return None
 
 
 @dataclass(slots=True)
-class Scope:
-    """`cwd`: where the script is; None after a `cd` to an unknown folder; `moved`: it went there
-    itself. `arguments`: of the function it is in, or of `set --`; None: of the script, so unknown.
-    `environ`: the importing user's shell; variables taken from it are listed in `borrowed`.
-    `assigning`: the variable being set, empty if it had no value (`PYTHONPATH=x:$PYTHONPATH`)."""
+class Scope(State):
+    """`substitute`: the output of `$( )`."""
 
-    environ: Mapping[str, str]
-    home: str
-    script: str | None = None
-    cwd: Path | None = None
-    moved: bool = False
-    python: str | None = None
-    arguments: tuple[Field, ...] | None = None
-    variables: dict[str, Value] = field(default_factory=dict)
-    exported: set[str] = field(default_factory=set)
-    locals: set[str] = field(default_factory=set)
-    folders: list[Path | None] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    borrowed: set[str] = field(default_factory=set)
-    assigning: str | None = None
+    substitute: Callable[[Scope, str], Field | None] = _nothing
 
-    def say(self, line: int, text: str) -> None:
-        """Record what was not followed or assumed."""
-        if (note := f"line {line}: {text}") not in self.notes:
-            self.notes.append(note)
-
-    def set(self, name: str, append: bool, word: Token) -> None:
+    def set(self, one: Assignment) -> None:
         """`NAME=value`, or `NAME+=value`: text grows, an array gets more elements."""
+        name, word = one.name, one.value
         self.assigning = name
-        value: Value = self.text(word)
+        old = self.variables.get(name)
         if word.items is not None:
-            value = tuple(one for item in word.items for one in self.expand(item))
-        old = self.variables.get(name, Field("")) if append else Field("")
-        if isinstance(old, Field) and isinstance(value, Field):
-            value = old + value
-        elif append:
-            value = (*_elements(old), *_elements(value))
-        self.variables[name] = value
+            elements = _elements(old) if one.append else {}
+            for item in word.items:
+                if keyed := item.keyed():
+                    elements[self._key(name, keyed[0]) or "0"] = self.text(keyed[1])
+                else:
+                    self._append(elements, self.expand(item))
+            self.variables[name] = elements
+        elif one.index is not None:
+            elements = _elements(old)
+            key = self._key(name, one.index) or "0"
+            before = elements.get(key, Field("")) if one.append else Field("")
+            self.variables[name] = {**elements, key: before + self.text(word)}
+        elif one.append and isinstance(old, dict):
+            self._append(old := dict(old), [self.text(word)])
+            self.variables[name] = old
+        else:
+            before = old if one.append and isinstance(old, Field) else Field("")
+            self.variables[name] = before + self.text(word)
         self.assigning = None
 
-    def source_of(self, one: Field) -> str:
-        """Its text, to be read again: for a partly unknown variable, the known part."""
-        value = self.variables.get(one.text[2:-1]) if one.unknown else None
-        return value.text if isinstance(value, Field) else one.text
+    @staticmethod
+    def _append(elements: dict[str, Field], values: list[Field]) -> None:
+        end = max((int(key) + 1 for key in elements if key.isdigit()), default=0)
+        elements |= {str(end + at): value for at, value in enumerate(values)}
 
-    def subshell(self) -> Scope:
-        """A copy for `( ... )`, with local changes."""
-        return replace(self, variables=dict(self.variables), exported=set(self.exported))
-
-    def environment(self) -> dict[str, str]:
-        """Exported variables, as far as known."""
-        known = {name: self.variables.get(name) for name in sorted(self.exported)}
-        return {n: v.text for n, v in known.items() if isinstance(v, Field) and not v.unknown}
+    def _key(self, name: str, index: str) -> str | None:
+        """The index of an element as text."""
+        if name in self.maps:
+            return self.text(Token(index, 0)).text
+        size = len(_elements(self.variables.get(name)))
+        number = self.sum(index)
+        return None if number is None else str(number + size if number < 0 else number)
 
     def text(self, word: Token) -> Field:
         """The word as one value, as in an assignment."""
         return _one(self.expand(word, split=False))
 
+    def quoted(self, text: str) -> Field:
+        """Text between double quotes, or of a here-document."""
+        return _one(self.expand(Token(text, 0), quoted=True))
+
+    def pattern(self, word: Token, *, quoted: bool = False) -> Field:
+        """The word as a pattern: what is quoted in it matches only itself."""
+        values = self._values(word.text, quoted=quoted, pattern=True)
+        return _one([_one(one) for one, _ in values], "")
+
     def expand(self, word: Token, *, split: bool = True, quoted: bool = False) -> list[Field]:
         """The fields that the word becomes: none, one or several; with `split`, unquoted values are split at
         spaces. `quoted`: inside double quotes. Raises ShellSyntax if they exceed any command line (`A=$A$A`,
         many times)."""
+        try:
+            texts = braced(word.text) if split and not quoted else [word.text]
+        except ValueError as error:
+            raise ShellSyntax(word.line, str(error)) from None
+        return [one for text in texts for one in self._fields(text, word.line, split, quoted)]
+
+    def _fields(self, text: str, line: int, split: bool, quoted: bool) -> list[Field]:
         fields: list[Field] = []
-        for values, whole in self._values(word.text, quoted=quoted):
-            apart = False
+        apart = False  # does the next piece begin a field?
+        for values, whole in self._values(text, quoted=quoted):
+            behind = False
             if split and not whole:
-                apart = bool(values) and values[0].text[:1].isspace()
-                values = [piece for one in values for piece in _fallen_apart(one)]
+                apart |= bool(values) and values[0].text[:1].isspace()
+                behind = bool(values) and values[-1].text[-1:].isspace()
+                values = [piece for one in values for piece in self.split(one)]
             for index, value in enumerate(values):
                 if index or apart or not fields:
                     fields.append(value)
                 else:
                     fields[-1] += value
+                apart = False
+            apart |= behind
             if len(fields) > MOST_FIELDS or (fields and len(fields[-1].text) > MOST_CHARACTERS):
-                raise ShellSyntax(word.line, "a variable grows beyond the limit of a command")
+                raise ShellSyntax(line, "a variable grows beyond the limit of a command")
         return fields
 
-    def _values(self, text: str, *, quoted: bool = False) -> Iterator[tuple[list[Field], bool]]:
-        """The value of each piece, and whether it stays unsplit."""
+    def _values(
+        self, text: str, *, quoted: bool, pattern: bool = False, inner: bool = False
+    ) -> Values:
+        """The value of each piece. `inner`: plain text is split, too (that of `${X:-a b}`)."""
         if not quoted and (match := _TILDE.match(text)):
             yield [Field(match[1] + self.home)], True
             text = text[match.end() :]
+        keep = literal if pattern else str
         for kind, content in pieces(text, quoted=quoted):
             if kind == "double":
-                yield from self._values(content, quoted=True) if content else [([Field("")], True)]
+                inside = self._values(content, quoted=True, pattern=pattern)
+                yield from inside if content else [([Field("")], True)]
             elif kind == "variable":
-                values = self._parameter(content)
-                yield [one if one.text else _shown(content, one) for one in values], quoted
+                for values, whole in self._parameter(content, quoted):
+                    shown = [self._shown(content, one) for one in values]
+                    if pattern and quoted:
+                        shown = [replace(one, text=literal(one.text)) for one in shown]
+                    yield shown, whole
             elif kind in ("command", "ticks", "sum"):
                 source = re.sub(r"\\([\\`$])", r"\1", content) if kind == "ticks" else content
-                answer = self._sum(source) if kind == "sum" else self._command(source)
+                if kind == "sum":
+                    number = self.sum(source)
+                    answer = None if number is None else Field(str(number))
+                else:
+                    answer = self.substitute(self, source)
                 reason = f"$({source.strip()}) would have to be run"
-                unknown = Field(f"${{{source}}}", (reason,))
-                yield [unknown if answer is None else Field(answer)], quoted
+                unknown = Field(f"${{{re.sub('[{}]', '', source)}}}", (reason,))
+                yield [unknown if answer is None else answer], quoted
             elif kind == "ansi":
-                yield [Field(re.sub(r"(?s)\\(.)", lambda m: _ANSI.get(m[1], m[1]), content))], True
+                yield [Field(keep(unescaped(content)))], True
+            elif kind == "plain" and not quoted:
+                yield [Field(content)], not inner
             elif kind != "escaped" or content != "\n":
-                yield [Field(content)], True
+                yield [Field(keep(content))], True
 
-    def _parameter(self, expression: str) -> list[Field]:
-        match = _PARAMETER.fullmatch(expression)
-        if match is None:
-            return [Field("", (f"${{{expression}}} is not supported",))]
-        count, name, index, sign, rest = match.groups()
+    def _shown(self, content: str, one: Field) -> Field:
+        """An unknown value by the name of its variable; an element or several words by their own text."""
+        own = one.text and ("[" in content or any(map(str.isspace, SHOWN.sub("", one.text))))
+        if not one.unknown or own:
+            return one
+        return Field(f"${{{re.sub('[{}]', '', content)}}}", one.unknown)
+
+    def _parameter(self, expression: str, quoted: bool) -> Values:
+        match = PARAMETER.fullmatch(expression)
+        operation = OPERATION.fullmatch(match["rest"]) if match and match["rest"] else None
+        if match is None or (match["rest"] and operation is None):
+            yield [Field("", (f"${{{expression}}} is not supported",))], quoted
+            return
+        name, index = match["name"], match["index"]
+        many = index in ("@", "*") or name in ("@", "*")
         values = self._named(name, index)
-        if any(one.unknown for one in values) and not (sign and sign[-1] in "-=+"):
-            return values
-        if count:
-            many = index in ("@", "*") or name in "@*"
-            return [Field(str(len(values) if many else sum(len(one.text) for one in values)))]
-        return values if sign is None else self._operation(name, values, sign, rest)
+        if match["indirect"] and many:
+            values = [Field(key) for key in _elements(self.variables.get(name))]
+        elif match["indirect"]:
+            pointer = _one(values)
+            if not pointer.unknown and re.fullmatch(r"\w+(?:\[\w+\])?", pointer.text):
+                yield from self._parameter(f"{pointer.text}{match['rest']}", quoted)
+            else:
+                yield [Field("", (f"${{{expression}}} is not supported",))], quoted
+            return
+        unknown = any(one.unknown for one in values)
+        if operation and operation[1].strip(":") in ("-", "=", "?", "+"):
+            yield from self._default(name, index, values, operation, quoted)
+            return
+        if match["count"] and not unknown:
+            values = [Field(str(len(values) if many else sum(len(one.text) for one in values)))]
+        elif operation and not unknown:
+            values = self._operation(expression, name, values, many, operation)
+        if quoted and "*" in (name, index):
+            values = [_one(values)]
+        yield values, quoted
 
     def _named(self, name: str, index: str | None) -> list[Field]:
         given = self.arguments or ()
         value = self.variables.get(name)
         special = {
             "#": str(len(given)),
+            "?": "0",
             "0": self.script,
             "BASH_SOURCE": self.script,
             "HOME": self.home,
             "PWD": None if self.cwd is None else str(self.cwd),
+            **dict.fromkeys(_SUBMITTED, None if self.start is None else str(self.start)),
         }
+        if self.arguments is None and name in "#@*?":
+            self.assumptions.append("the script is called without arguments")
         if name in "@*":
             return list(given)
-        if isinstance(value, tuple):
-            at = int(index or 0) if index not in ("@", "*") else None
-            return list(value) if at is None else list(value[at : at + 1]) or [Field("")]
+        if isinstance(value, dict):
+            if index in ("@", "*"):
+                return list(value.values())
+            key = "0" if index is None else self._key(name, index)
+            return [
+                value.get(key, Field(""))
+                if key is not None
+                else Field("", (f"${name}[{index}] is unknown",))
+            ]
         if value is not None:
-            return [Field("", value.unknown) if value.unknown else value]
+            return [value] if index in (None, "@", "*", "0") else [Field("")]
         if (known := special.get(name)) is not None:
             return [Field(known)]
         if name.isdigit() and self.arguments is not None:
@@ -181,106 +241,83 @@ class Scope:
             return [Field(self.environ[name])]
         if name == self.assigning:
             return [Field("")]
+        if by := next((by for start, by in _SET_BY.items() if name.startswith(start)), None):
+            return [Field("", (f"${name} is set by {by}",))]
+        if name in "!$-":
+            return [Field("", (f"${name} is known only while the script runs",))]
         what = f"argument ${name} is given" if name.isdigit() else f"${name} is set"
-        return [Field("", (f"{what} neither in the file nor in this shell",))]
+        return [Field("", (f"{what} {UNSET}",))]
 
-    def _operation(self, name: str, values: list[Field], sign: str, rest: str) -> list[Field]:
+    def _default(
+        self,
+        name: str,
+        index: str | None,
+        values: list[Field],
+        operation: re.Match[str],
+        quoted: bool,
+    ) -> Values:
         """`${X:-y}` and similar; a variable with an unknown value counts as set."""
+        sign, word = operation[1], operation[2]
         unknown = any(one.unknown for one in values)
         given = name in self.variables or name in "@*" or not unknown
         full = unknown or any(one.text for one in values)
         is_set = given and bool(values) and (full or sign[0] != ":")
-        if sign[-1] == "+" or (sign[-1] in "-=" and not is_set):
-            chosen = self._quoted(rest) if is_set or sign[-1] != "+" else Field("")
+        if not given:
+            self.assumptions.append(f"${name} is not given")
+        if sign[-1] == "?" or (is_set and sign[-1] != "+"):
+            yield values, quoted
+        elif sign[-1] == "+" and not is_set:
+            yield [Field("")], quoted
+        else:
+            text = re.sub(r'(?<!\\)"', "", word) if quoted else word
             if sign[-1] == "=":
-                self.variables[name] = chosen
-            return [chosen]
-        if sign[-1] in "-=?" or not values:
-            return values
-        text = values[0].text
-        if sign in (",,", "^^"):
-            return [Field(text.lower() if sign == ",," else text.upper())]
-        old, _, new = rest.partition("/") if sign[0] == "/" else (rest, "", "")
-        pattern = self._quoted(old)
-        if pattern.unknown or max(len(text), len(pattern.text)) > MOST_TRIMMED:
-            return [Field("", pattern.unknown or (f"${{{name}{sign}...}} is too long to be read",))]
-        if sign[0] != "/":
-            return [Field(_trimmed(text, sign, pattern.text))]
-        times = -1 if sign == "//" else 1
-        changed = text.replace(pattern.text, self._quoted(new).text, times)
-        return [Field(changed if pattern.text else text)]
+                self.variables[name] = self.quoted(re.sub(r'(?<!\\)"', "", word))
+            yield from self._values(text, quoted=quoted, inner=True)
 
-    def _quoted(self, text: str) -> Field:
-        """The text after the operator of `${X:-...}`."""
-        return _one(self.expand(Token(text.strip("\"'"), 0), quoted=True))
+    def _operation(
+        self, expression: str, name: str, values: list[Field], many: bool, operation: re.Match[str]
+    ) -> list[Field]:
+        sign, rest = operation[1], operation[2]
+        failed = [Field("", (f"${{{expression}}} is not supported",))]
+        if sign == "@":
+            return failed
+        if sign == ":":
+            first, _, count = rest.partition(":")
+            start, length = self.sum(first), self.sum(count) if count.strip() else None
+            if start is None or (count.strip() and length is None):
+                return failed
+            start -= name in ("@", "*") and start > 0
+            if many:
+                return values[part(len(values), start, length)]
+            return [Field(one.text[part(len(one.text), start, length)]) for one in values]
+        old, new = rest, ""
+        if sign[0] == "/":
+            old, _, new = halves(rest)
+        found = self.pattern(Token(old, 0))
+        texts = [changed(one.text, sign, found.text, self.quoted(new).text) for one in values]
+        if found.unknown or None in texts:
+            return [Field("", found.unknown or (f"${{{expression}}} is too long to be read",))]
+        return [Field(text) for text in texts if text is not None]
 
-    def _command(self, source: str) -> str | None:
-        """`$(dirname "$0")`, `$(cd X && pwd)` and similar; None for what would have to be run."""
-        try:
-            nodes, _ = parse(source)
-        except ShellSyntax:
-            return None
-        cwd, answer = self.cwd, None
-        for node in nodes:
-            fields = [one for word in node.words for one in self.expand(word)]
-            simple = node.kind == "simple" and node.link != "|"
-            if not simple or not fields or any(one.unknown for one in fields):
-                return None
-            words = [one.text for one in fields if one.text not in _OPTIONS]
-            if words[0] == "cd" and len(words) == 2:
-                cwd = folder_of(words[1], cwd)
-                answer = "" if cwd else None
-            else:
-                answer = printed(words, cwd)
-            if answer is None:
-                return None
-        return answer
+    def sum(self, source: str) -> int | None:
+        """The value of `$((...))`; None if it cannot be computed."""
+        if "$(" in source or "${" in source or re.search(r"\$[\d#?@]", source):
+            source = _one(self._fields(source, 0, False, True)).text
 
-    def _sum(self, source: str) -> str | None:
-        """`$((...))` of integers; None if it cannot be computed."""
-        text = _SUM_NAME.sub(lambda match: _one(self._parameter(match[1])).text or "0", source)
-        try:
-            tree = ast.parse(text[:200].strip().replace("/", "//"), mode="eval")
-            return str(_whole(tree.body)) if len(text) < 200 else None
-        except (SyntaxError, ValueError, ArithmeticError, MemoryError):
-            return None
+        def value_of(name: str) -> str | None:
+            value = _one(self._named(name, None))
+            return None if value.unknown else value.text
+
+        return computed(source, value_of, lambda name, value: self.put(name, Field(str(value))))
 
 
-def _one(fields: list[Field]) -> Field:
+def _one(fields: list[Field], between: str = " ") -> Field:
     reasons = tuple(reason for one in fields for reason in one.unknown)
-    return Field(" ".join(one.text for one in fields), reasons)
+    return Field(between.join(one.text for one in fields), reasons)
 
 
-def _elements(value: Value) -> tuple[Field, ...]:
-    return value if isinstance(value, tuple) else (value,) if value.text else ()
-
-
-def _shown(name: str, value: Field) -> Field:
-    return Field(f"${{{name}}}" if value.unknown else "", value.unknown)
-
-
-def _fallen_apart(value: Field) -> list[Field]:
-    return [value] if value.unknown else [Field(text) for text in value.text.split()]
-
-
-def _whole(tree: ast.expr) -> int:
-    """Raises ValueError if it is not integer arithmetic."""
-    if isinstance(tree, ast.Constant) and type(tree.value) is int:
-        return tree.value
-    if isinstance(tree, ast.BinOp) and (sign := _SUM_SIGNS.get(type(tree.op))):
-        result = sign(_whole(tree.left), _whole(tree.right))
-        if abs(result) < 2**63:
-            return result
-    raise ValueError
-
-
-def _trimmed(value: str, sign: str, pattern: str) -> str:
-    """`${X%pattern}`, `${X##pattern}` and similar."""
-    matches = re.compile(translate(pattern)).match
-    lengths = range(len(value) + 1)
-    for length in reversed(lengths) if len(sign) == 2 else lengths:
-        if sign[0] == "#" and matches(value[:length]):
-            return value[length:]
-        if sign[0] == "%" and matches(value[len(value) - length :]):
-            return value[: len(value) - length]
-    return value
+def _elements(value: Value | None) -> dict[str, Field]:
+    """A copy, as an array."""
+    if isinstance(value, dict):
+        return dict(value)
+    return {"0": value} if value is not None and (value.text or value.unknown) else {}

@@ -20,16 +20,25 @@ class Node:
     """A command. `kind`: "simple", "if", "while", "until", "for", "case", "{", "(" or "function".
 
     `words`: of a simple command; the loop's variable and values; the case's word; the function's name.
-    `arms`: condition or patterns, then their commands. `link`: the operator before it. `redirected`: its
-    output is redirected or piped. `inputs`: its here-documents."""
+    `arms`: condition or patterns, then their commands. `link`: the operator before it; `piped`: is there a
+    pipe behind it? `redirections`: signs, each with its target."""
 
     kind: str
     line: int
     words: list[Token] = field(default_factory=list)
     arms: list[tuple[list[Node], list[Token], list[Node]]] = field(default_factory=list)
     link: str = ""
-    redirected: bool = False
-    inputs: list[Token] = field(default_factory=list)
+    piped: bool = False
+    redirections: list[Token] = field(default_factory=list)
+
+    @property
+    def redirected(self) -> bool:
+        return self.piped or any(">" in one.text for one in self.redirections)
+
+    def target(self, *signs: str) -> Token | None:
+        """Of the last redirection by one of these signs."""
+        found = [one for one in self.redirections if one.text in signs]
+        return found[-1].items[0] if found and found[-1].items else None
 
 
 def parse(text: str) -> tuple[list[Node], list[str]]:
@@ -78,22 +87,23 @@ class _Parser:
     def block(self, *ends: str) -> list[Node]:
         """Commands until one of `ends`, which is not consumed; stray closing keywords are skipped."""
         nodes: list[Node] = []
-        link = ""
+        link, begins = "", True  # does a command begin here?
         while self.at < len(self.tokens):
             token, sign = self.tokens[self.at], self.sign()
             if sign in (ends or _ENDS):
                 break
-            if sign == "(" or (token.kind == "word" and sign not in _ENDS):
+            if token.redirects and not begins:  # of a compound command
+                nodes[-1].redirections.append(token)
+                self.at += 1
+            elif token.redirects or sign == "(" or (token.kind == "word" and sign not in _ENDS):
                 nodes.append(self.command())
-                nodes[-1].link, link = link, ""
-                continue
-            self.at += 1
-            if token.kind == "input" and nodes:
-                nodes[-1].inputs.append(token)
-            elif token.kind == "sign":
-                if nodes and sign in ("|", "|&", ">"):
-                    nodes[-1].redirected = True
-                if sign != ">" and not (sign == "\n" and link):
+                nodes[-1].link, link, begins = link, "", False
+            else:
+                self.at += 1
+                begins = True
+                if nodes and sign in ("|", "|&"):
+                    nodes[-1].piped = True
+                if not (sign == "\n" and link):
                     link = sign
         return nodes
 
@@ -107,17 +117,20 @@ class _Parser:
             self.at += sign == "function"
             node = Node("function", token.line, self.tokens[self.at : self.at + 1] or [token])
             self.at += 1
-            while self.took("(") or self.took(")") or self.took("\n"):
+            if self.took("("):
+                self.took(")")
+            while self.took("\n"):
                 pass
             if self.at < len(self.tokens):
                 node.arms.append(([], [], [self.command()]))
             return node
         node = Node("simple", token.line)
-        for token in self.tokens[self.at :]:
-            if token.kind == "word":
+        while self.at < len(self.tokens):
+            token = self.tokens[self.at]
+            if token.redirects:
+                node.redirections.append(token)
+            elif token.kind == "word":
                 node.words.append(token)
-            elif token.text == ">":
-                node.redirected = True
             else:
                 break
             self.at += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 #: the text inside a bracket is read again at each level
@@ -19,6 +19,8 @@ _BLANKS = re.compile(r"(?:[ \t]|\\[ \t]*\n|(?<=[ \t])[\^`][ \t]*\n|#[^\n]*)*")
 BLANK_END = re.compile(r"\\[ \t]+\n")
 _REDIRECTION = re.compile(r"(?:\d+|&)?(<<<|<<-?|<>|<&|<(?!\()|>>|>&|>\||>(?!\())")
 _OPERATOR = re.compile(r"&&|\|\||;;|\|&|[;|&()\n]")
+#: behind `=~`; a backslash in it is not the shell's
+_EXPRESSION = re.compile(r"(?:\"[^\"\n]*\"|'[^'\n]*'|\\.|[^\s\"'])+")
 _SUM = re.compile(r"\(\([^\n]*?\)\)")
 _VARIABLE = r"\$(?P<variable>[A-Za-z_]\w*|[@*\#?$!\-0-9]) | `(?P<ticks>(?:[^`\\]|\\.)*)`"
 _PIECE = re.compile(
@@ -31,12 +33,15 @@ _QUOTED_PIECE = re.compile(
 )
 _QUOTE = re.compile(r"(?:\$(?=['\"]))?(['\"`])")
 #: what opens an expansion -> its kind, what closes it, what counts in it
-_IN_BRACKET = re.compile(r"\\.|'[^']*'|[()]", re.S)
+_IN_BRACKET = re.compile(
+    r"""\\.|'[^']*'|[()]|<<-?[ \t]*\\?(['"]?)(\w+)\1[^\n]*\n.{0,3000}?^\t*\2$""", re.S | re.M
+)
 _BRACKETS = {
     "${": ("variable", "}", re.compile(r"\\.|[{}]", re.S)),
     **dict.fromkeys(("$(", "<(", ">("), ("command", ")", _IN_BRACKET)),
 }
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=")
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(?:\[([^\]\n]*)\])?(\+?)=")
+_KEYED_ITEM = re.compile(r"\[([^\]\n]*)\]()=")
 
 
 class ShellSyntax(Exception):
@@ -48,14 +53,28 @@ class ShellSyntax(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Assignment:
+    """`NAME=value`, `NAME+=value`, `NAME[index]=value`."""
+
+    name: str
+    index: str | None
+    append: bool
+    value: Token
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
-    """A word as written, a sign (`>` means any redirection of output), or the text of a
-    here-document. `items`: the words of `NAME=( ... )`, with own text `NAME=` or `NAME+=`."""
+    """A word as written, a sign, or the text of a here-document ("literal": its delimiter is quoted).
+    `items`: the words of `NAME=( ... )`, with own text `NAME=` or `NAME+=`; the target of a redirection."""
 
     text: str
     line: int
-    kind: Literal["word", "sign", "input"] = "word"
+    kind: Literal["word", "sign", "input", "literal"] = "word"
     items: tuple[Token, ...] | None = None
+
+    @property
+    def redirects(self) -> bool:
+        return self.kind == "sign" and self.items is not None
 
     @property
     def plain(self) -> str:
@@ -63,12 +82,17 @@ class Token:
         text = self.text.replace("\\\n", "")
         return text if self.kind == "word" and not set(text) & set("\\'\"$`") else ""
 
-    def assignment(self) -> tuple[str, bool, Token] | None:
-        """Name, whether it is `+=`, and the value of `NAME=value`; None for any other word."""
-        match = _ASSIGNMENT.match(self.text)
-        return match and (
-            match[1], bool(match[2]), Token(self.text[match.end() :], self.line, items=self.items)
-        )  # fmt: skip
+    def assignment(self) -> Assignment | None:
+        """None for a word that sets no variable."""
+        if (match := _ASSIGNMENT.match(self.text)) is None:
+            return None
+        value = Token(self.text[match.end() :], self.line, items=self.items)
+        return Assignment(match[1], match[2], bool(match[3]), value)
+
+    def keyed(self) -> tuple[str, Token] | None:
+        """Index and value of an item `[index]=value`."""
+        match = _KEYED_ITEM.match(self.text)
+        return match and (match[1], Token(self.text[match.end() :], self.line))
 
 
 def pieces(text: str, *, quoted: bool) -> Iterator[tuple[str, str]]:
@@ -76,11 +100,11 @@ def pieces(text: str, *, quoted: bool) -> Iterator[tuple[str, str]]:
     "escaped", "single", "ansi", "double", "variable" (also the text in `${}`), "command", "sum"."""
     at = 0
     while at < len(text):
-        kind, content, at = _piece(text, at, quoted=quoted)
+        kind, content, at = piece(text, at, quoted=quoted)
         yield kind, content
 
 
-def _piece(text: str, at: int, *, quoted: bool) -> tuple[str, str, int]:
+def piece(text: str, at: int, *, quoted: bool) -> tuple[str, str, int]:
     """Kind and content of the piece that starts here, and where it ends. Raises ShellSyntax."""
     if match := (_QUOTED_PIECE if quoted else _PIECE).match(text, at):
         kind = match.lastgroup or "plain"
@@ -94,7 +118,7 @@ def _piece(text: str, at: int, *, quoted: bool) -> tuple[str, str, int]:
     while opening[1] == '"' and end < len(text):
         if text[end] == '"':
             return "double", text[start:end], end + 1
-        end = _piece(text, end, quoted=True)[2]
+        end = piece(text, end, quoted=True)[2]
     raise wrong(text, at, "the quote {0} is not closed; add the second {0}".format(opening[1]))
 
 
@@ -140,35 +164,47 @@ class _Lexer:
         self.take(_BLANKS)
         return self.text[self.at : self.at + 1]
 
-    def tokens(self) -> Iterator[Token]:
-        delimiters: list[str] = []
+    def tokens(self) -> list[Token]:
+        found: list[Token] = []
+        waiting: list[int] = []  # here-documents: their texts follow this line
         testing = False  # between `[[` and `]]` operators are words
         while self.next():
             line = self.line
             if not testing and (sign := self.take(_REDIRECTION)):
-                target = self.word().text if self.next() not in ("", *"\n;|") else ""
-                if "<<" in sign and "<<<" not in sign and target:
-                    delimiters.append(re.sub(r"[\\'\"]", "", target))
-                elif ">" in sign:
-                    yield Token(">", line, "sign")
+                target = self.word() if self.next() not in ("", *"\n;|") else Token("", line)
+                if "<<" in sign and "<<<" not in sign and target.text:
+                    waiting.append(len(found))
+                found.append(Token(sign, line, "sign", (target,)))
             elif not testing and (sign := self.take(_SUM)):
-                yield Token(sign, line)
+                found.append(Token(sign, line))
+            elif testing and found[-1].text == "=~" and (written := self.take(_EXPRESSION)):
+                own = set(written) & set("\"'")
+                found.append(Token(written if own else written.replace("\\", "\\\\"), line))
             elif sign := self.take(_OPERATOR):
                 if sign == "\n":
                     testing = False
-                    yield from map(self.here_document, delimiters)
-                    delimiters.clear()
-                yield Token(sign, line, "word" if testing else "sign")
+                    for at in waiting:
+                        found[at] = self.here_document(found[at])
+                    waiting.clear()
+                found.append(Token(sign, line, "word" if testing else "sign"))
             else:
                 word = self.word()
                 testing = word.plain == "[[" or (testing and word.plain != "]]")
-                yield word
+                found.append(word)
+        return found
 
-    def here_document(self, delimiter: str) -> Token:
+    def here_document(self, sign: Token) -> Token:
+        """The redirection, with the text that begins here as its target."""
+        written = "".join(one.text for one in sign.items or ())
+        delimiter = re.sub(r"[\\'\"]", "", written)
         end = re.compile(rf"^\t*{re.escape(delimiter)}$", re.M).search(self.text, self.at)
-        body = Token(self.text[self.at : end.start() if end else None], self.line, "input")
+        text = self.text[self.at : end.start() if end else None]
+        if sign.text.endswith("-"):
+            text = re.sub(r"^\t+", "", text, flags=re.M)
+        line = self.line
         self.at = min(end.end() + 1, len(self.text)) if end else len(self.text)
-        return body
+        body = Token(text, line, "input" if delimiter == written else "literal")
+        return replace(sign, items=(body,))
 
     def word(self) -> Token:
         line, start, text = self.line, self.at, self.text
@@ -178,7 +214,7 @@ class _Lexer:
                 return Token(text[start : self.at], line, items=self.items(line, start))
             if char in " \t\n;&|()" or (char in "<>" and not text.startswith("(", self.at + 1)):
                 break
-            self.at = _piece(text, self.at, quoted=False)[2]
+            self.at = piece(text, self.at, quoted=False)[2]
         self.at = max(self.at, start + 1)  # a character without a meaning here
         return Token(text[start : self.at], line)
 
@@ -200,4 +236,4 @@ class _Lexer:
 
 def tokens(text: str) -> list[Token]:
     """Raises ShellSyntax."""
-    return list(_Lexer(text, [match.start() for match in re.finditer("\n", text)]).tokens())
+    return _Lexer(text, [match.start() for match in re.finditer("\n", text)]).tokens()
