@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
+from typing import Any
 
 from runner.config.flags import Flags, FlagValue
 from runner.config.model import Config, Trainer
@@ -17,16 +18,19 @@ from runner.trainers.sd_scripts.importers.command_line import (
     read_launch_line,
 )
 from runner.trainers.sd_scripts.importers.find import Context, Found
-from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused, with_paths
+from runner.trainers.sd_scripts.importers.model import Draft, Field, ImportRefused, with_paths
+from runner.trainers.sd_scripts.importers.shell_files import ScriptFiles
 from runner.trainers.sd_scripts.importers.shell_reader import ScriptReader
 from runner.trainers.sd_scripts.importers.shell_scope import Scope
 from runner.trainers.sd_scripts.importers.shell_texts import Invocation
 from runner.trainers.sd_scripts.importers.shell_tree import Node, parse
+from runner.trainers.sd_scripts.importers.shell_ways import TRAINING
 from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax
 from runner.trainers.sd_scripts.scripts import SCRIPTS, TRAINED
 
 #: a command with at most this many steps is a smoke test of the other one
 SMOKE_STEPS_AT_MOST = 50
+_CHDIR = re.compile(r"^#SBATCH\s+(?:--chdir[= ]|-D\s*)(\S+)", re.M)
 _SMOKE_NAME = re.compile(r"smoke|(?:^|[_-])(?:dry|try|test)(?:[_-]|$)", re.I)
 #: of a file that the script reads
 MOST_BYTES_BESIDE = 500_000
@@ -90,17 +94,19 @@ def read_shell(text: str, source: str, path: Path | None, where: Context) -> Dra
         except (OSError, UnicodeDecodeError):
             return None
 
-    def read(nodes: list[Node], *, searching: bool) -> ScriptReader:
-        scope = Scope(where.places.environ, str(where.places.home), script=shown, cwd=start)
-        reader = ScriptReader(scope, beside, searching=searching)
+    begun = _begun(text, start)
+
+    def read(nodes: list[Node], **more: Any) -> ScriptReader:
+        scope = Scope(where.places.environ, str(where.places.home), script=shown, cwd=begun)
+        reader = ScriptReader(scope, beside, **more)
         reader.read(nodes)
         return reader
 
     try:
         nodes, notes = parse(text)
-        reader = read(nodes, searching=False)
-        if not _trainings(reader):
-            reader = read(nodes, searching=True)
+        reader = read(nodes)
+        if not _trainings(reader) and TRAINING.search(text):
+            reader = read(nodes, searching=True, until=reader.until)
         if not _trainings(reader):
             reader.read_uncalled()
         if not _trainings(reader):
@@ -117,7 +123,7 @@ def read_shell(text: str, source: str, path: Path | None, where: Context) -> Dra
     if scope.borrowed:
         names = ", ".join(sorted(scope.borrowed))
         notes.append(f"not set in {source}, taken from this shell: {names}")
-    draft = _draft(trainings, source, start, where.found)
+    draft = _draft(trainings, source, begun, where, scope.files)
     stray = [  # flags that a comment or an empty line separated from their command
         f"{one.place}: {one.fields[0].text}: is on its own; the command before it had ended"
         for one in reader.found
@@ -140,7 +146,20 @@ def _trainings(reader: ScriptReader) -> list[_Training]:
     ]
 
 
-def _draft(trainings: Sequence[_Training], source: str, start: Path, found: Found) -> Draft:
+def _begun(text: str, start: Path) -> Path:
+    """Where a job of Slurm starts by itself: `#SBATCH --chdir=DIR`."""
+    match = _CHDIR.search(text)
+    return Path(absolute(match[1].strip("\"'"), start)) if match else start
+
+
+def _draft(
+    trainings: Sequence[_Training],
+    source: str,
+    start: Path,
+    where: Context,
+    written: Mapping[Path, Field],
+) -> Draft:
+    found = where.found
     main, smoke, others = _chosen(trainings)
     invocation, line = main.invocation, main.line
     cwd, guessed = main.cwd(start, found)
@@ -166,7 +185,7 @@ def _draft(trainings: Sequence[_Training], source: str, start: Path, found: Foun
     path = Path(absolute(line.script, cwd))
     checkout = _checkout(path, main, cwd, found)
     env = {**invocation.env, **line.env}
-    return Draft(
+    draft = Draft(
         source=f"{source}, {invocation.place}",
         train=train,
         sd_scripts=checkout,
@@ -180,6 +199,7 @@ def _draft(trainings: Sequence[_Training], source: str, start: Path, found: Foun
         unmapped=tuple(unmapped),
         notes=tuple(notes),
     )
+    return ScriptFiles(written, cwd, where.project).complete(draft)
 
 
 def _chosen(
