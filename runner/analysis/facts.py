@@ -25,7 +25,7 @@ class RunFacts:
     did not. `recovered_steps`: how many exact losses were non-finite, if few, with all later ones finite;
     else 0. `stop_step`: the planned last step, if the trainer on its own would train past it: with the file
     of that step the run is complete, however the trainer ended later; `past_step`: the last step it then
-    trained. `not_started`: the trainer of the last attempt was never started. `unreadable`: unreadable files
+    trained. `left_by`: the signal of a crash after everything was done. `not_started`: the trainer of the last attempt was never started. `unreadable`: unreadable files
     of the run's plan, a sentence each."""
 
     evidence: Evidence = field(default_factory=Evidence)
@@ -46,6 +46,7 @@ class RunFacts:
     recovered_steps: int = 0
     stop_step: int | None = None
     past_step: int | None = None
+    left_by: EndSignal | None = None
     files_verified: bool = False
     faults: tuple[str, ...] = ()
     machine: MachineEnd = UNKNOWN_END
@@ -60,6 +61,9 @@ class RunFacts:
             facts = replace(facts, setting=replace(self.setting, device=self.device))
         if self.planned_file is not None:
             return replace(facts, exit_code=0, signal=None, evidence=saved)
+        ended = self.ended_by
+        if ended is not None and ended.crashed and self.all_saved:
+            return replace(facts, exit_code=0, signal=None, left_by=ended)
         if self.exit_code == 0 and self.evidence.final_begun:
             return replace(facts, evidence=saved)
         return facts
@@ -72,6 +76,12 @@ class RunFacts:
     def finished(self) -> bool:
         """Did the trainer finish on its own?"""
         return self.evidence.model_saved and self.exit_code in (None, 0) and self.signal is None
+
+    @property
+    def all_saved(self) -> bool:
+        """The model was saved, and every file was verified: nothing was left to do but to exit."""
+        good = self.files_verified and all(one.complete and one.finite for one in self.kept)
+        return self.evidence.model_saved and good and bool(self.kept) and not self.broken_files
 
     def nothing_trained(self) -> bool:
         """Did the trainer exit without an error before its first step?"""

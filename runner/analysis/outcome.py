@@ -14,7 +14,7 @@ from runner.analysis.diagnosis.catalogue import UNKNOWN, entry_of
 from runner.analysis.diagnosis.matcher import cause_of, diagnose, unknown_cause
 from runner.analysis.expectations import held_to_expect
 from runner.analysis.facts import NOT_FINITE, RunFacts
-from runner.analysis.signals import CRASHES, EndSignal
+from runner.analysis.signals import EndSignal
 from runner.model import Cause, CheckResult, Outcome, Phase
 from runner.state.evidence import Evidence, is_interrupt
 
@@ -93,7 +93,7 @@ def _killed_from_outside(facts: RunFacts) -> bool:
     signal, evidence = facts.ended_by, facts.evidence
     if signal is None or any(map(is_interrupt, evidence.exceptions)):
         return signal is not None
-    crashed = signal.number in CRASHES and evidence.fatals
+    crashed = signal.crashed and evidence.fatals
     return not (evidence.own_exceptions or crashed) or diagnose(evidence) is None
 
 
@@ -179,15 +179,25 @@ def _killed(facts: RunFacts) -> Verdict:
         memory = [f"main memory was not short: {machine.memory_free}"]
     elif outright and facts.evidence.phase is Phase.LOADING and not facts.last_step:
         key = "host_out_of_memory"  # a model that does not fit makes the kernel do this
-    if signal.number in CRASHES and fatals:
+    if signal.crashed and fatals:
         text = f"{signal.name}: {fatals[-1]}"
     starved = diagnose(Evidence(fatals=fatals))
     if starved is not None and starved.key == "host_out_of_memory":
         key, text = starved.key, starved.evidence
-    entry = entry_of(key, "SIGKILL" if outright and key == "killed_by_signal" else "")
+    saved = facts.evidence.model_saved
+    if key != "killed_by_signal":
+        when = ""
+    elif signal.crashed:
+        when = "crash after save" if saved else "crash"
+    else:
+        when = "SIGKILL" if outright else ""
     who = f"{signal.name}, not sent by plasma-tui"
+    if signal.crashed:
+        who = f"{signal.name}: the trainer crashed by itself, nobody killed it"
+    if saved:
+        who = f"the model was saved; {'it crashed' if signal.crashed else 'it was ended'} after that ({signal.name})"
     reasons = (who, facts.progress, *memory, *facts.torn_files)
-    return Verdict(Outcome.KILLED, cause_of(entry, text, facts.setting), reasons)
+    return Verdict(Outcome.KILLED, cause_of(entry_of(key, when), text, facts.setting), reasons)
 
 
 def _disk_full(facts: RunFacts) -> Verdict:
@@ -250,7 +260,10 @@ def _succeeded(facts: RunFacts) -> Verdict:
             f"the run ends at step {facts.stop_step} as planned: {planned.name} is its file; "
             f"steps after it, up to step {facts.past_step}, do not count"
         ]
-    if facts.exit_code is None:
+    if facts.left_by is not None:
+        crash = f"the trainer crashed while exiting ({facts.left_by.name}), after everything was saved"
+        reasons.append(crash)
+    elif facts.exit_code is None:
         reasons.append("exit code unknown")
     if written and all(one.complete for one in written):
         finite = all(one.finite for one in written)

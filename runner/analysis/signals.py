@@ -9,8 +9,20 @@ from dataclasses import dataclass
 from runner.model.events import ExceptionSeen
 from runner.state.evidence import Evidence, is_interrupt
 
-#: Sent by the kernel for the process's own faults.
-CRASHES = (4, 6, 7, 8, 10, 11)
+#: Raised by the process's own faults: no person and no job limit sends them. (10 is SIGBUS on macOS, SIGUSR1 on
+#: Linux, so the name decides.)
+CRASHES = frozenset({"SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGSEGV", "SIGSYS"})
+
+#: Windows has no signals, but exit codes of crashes (ntstatus.h): the signal that means the same.
+_WINDOWS_CRASHES = {
+    0xC000001D: (4, "SIGILL: illegal instruction"),
+    0xC0000094: (8, "SIGFPE: integer division by zero"),
+    0xC00000FD: (11, "SIGSEGV: stack overflow"),
+    0xC0000374: (6, "SIGABRT: heap corruption"),
+    0xC0000409: (6, "SIGABRT: stack buffer overrun or abort"),
+}
+#: A crash only once the model is saved: before that the page file is too small for it.
+_ACCESS_VIOLATION = {0xC0000005: (11, "SIGSEGV: access violation")}
 
 #: Windows: Ctrl-C, or the console window was closed (STATUS_CONTROL_C_EXIT), as either integer.
 _WINDOWS_INTERRUPTS = (3221225786, -1073741510)
@@ -19,7 +31,7 @@ _DIED_WITH = re.compile(
     r"died with <Signals\.SIG\w+: (\d{1,4})>|died with unknown signal (\d{1,4})"
 )
 #: The launcher's child was a shell, or ended by Windows.
-_STATUS = re.compile(r"exit status (13[0-9]|14[0-9]|3221225786|-1073741510)\.")
+_STATUS = re.compile(r"exit status (13[0-9]|14[0-9]|322122\d{4}|-10737\d{5})\.")
 _RANK_SIGNAL = re.compile(
     r"Signal (\d{1,4}) \(SIG\w+\) received|exitcode\s*: -(\d{1,4})|got signal: (\d{1,4})"
 )
@@ -31,6 +43,7 @@ _WORDS = {
     "Aborted": 6,
     "Illegal instruction": 4,
 }
+_NAMED = re.compile(r"\bSIG[A-Z]{2,6}\b")
 _SHELL_WORD = re.compile(r"(?:^|\d )(" + "|".join(_WORDS) + r")\b")
 
 
@@ -51,7 +64,14 @@ class EndSignal:
 
     @property
     def name(self) -> str:
-        return signal_name(self.number)
+        """As the line names it: numbers differ between systems."""
+        named = _NAMED.search(self.words)
+        return named[0] if named is not None else signal_name(self.number)
+
+    @property
+    def crashed(self) -> bool:
+        """From inside the process, not sent by anybody."""
+        return self.name in CRASHES
 
 
 def end_signal(
@@ -60,41 +80,55 @@ def end_signal(
     """The signal that ended the trainer; None: none, or unknown.
 
     Sources in this order: the exit record (a shell's 128 + n counts as signal n), the launcher's report of
-    its child, a raised interrupt, a shell's last line."""
+    its child, a raised interrupt, a shell's last line. After `model saved.` the last ones only count for a
+    crash while leaving."""
     if exit_signal is not None:
         return EndSignal(exit_signal, f"{signal_name(exit_signal)} ended the process")
-    if exit_code == 0 or evidence.model_saved:
+    if exit_code == 0:
         return None
+    saved = evidence.model_saved
+    found = _reported(evidence, exit_code, saved)
+    return found if found is None or found.crashed or not saved else None
+
+
+def _reported(evidence: Evidence, exit_code: int | None, saved: bool) -> EndSignal | None:
     for exception in reversed(evidence.launcher_exceptions):
-        ended = _of_child(exception)
+        ended = _of_child(exception, saved)
         if ended is not None:
             return ended
     if any(map(is_interrupt, evidence.exceptions)):
         return EndSignal(2, "KeyboardInterrupt")
-    if exit_code in _WINDOWS_INTERRUPTS:
-        return EndSignal(2, f"exit code {exit_code}, the console was interrupted or closed")
-    if exit_code is not None and -65 < exit_code < 0:
-        return EndSignal(-exit_code, f"{signal_name(-exit_code)} ended the process")
-    if exit_code is not None and 128 < exit_code < 128 + 65:
-        number = exit_code - 128
-        return EndSignal(number, f"exit code {exit_code}, {signal_name(number)}")
-    if evidence.own_exceptions:
-        return None
+    ended = _of_code(exit_code, f"exit code {exit_code}", saved) if exit_code is not None else None
+    if ended is not None or evidence.own_exceptions:
+        return ended
     found = (match for text in reversed(evidence.fatals) if (match := _SHELL_WORD.search(text)))
     match = next(found, None)
     return EndSignal(_WORDS[match[1]], match.string) if match is not None else None
 
 
-def _of_child(exception: ExceptionSeen) -> EndSignal | None:
+def _of_code(code: int, words: str, saved: bool) -> EndSignal | None:
+    """Of a shell (128 + n), of Python (-n), or of Windows."""
+    if code in _WINDOWS_INTERRUPTS:
+        return EndSignal(2, f"{words}, the console was interrupted or closed")
+    crashes = _WINDOWS_CRASHES | _ACCESS_VIOLATION if saved else _WINDOWS_CRASHES
+    if (status := code % (1 << 32)) in crashes:
+        number, meaning = crashes[status]
+        return EndSignal(number, f"{words} ({meaning})")
+    if -65 < code < 0:
+        return EndSignal(-code, f"{signal_name(-code)} ended the process")
+    if 128 < code < 128 + 65:
+        return EndSignal(code - 128, f"{words}, {signal_name(code - 128)}")
+    return None
+
+
+def _of_child(exception: ExceptionSeen, saved: bool) -> EndSignal | None:
     """What a launcher reports of its child, without the repeated command line."""
     message = exception.message
     if exception.name.endswith("ChildFailedError"):
         message = message[message.rfind("Root Cause") :]
     status = _STATUS.search(message)
     if status is not None:
-        code = int(status[1])
-        number = 2 if code in _WINDOWS_INTERRUPTS else code - 128
-        return EndSignal(number, f"the launcher reports: exit status {code}")
+        return _of_code(int(status[1]), f"the launcher reports: exit status {status[1]}", saved)
     found = _DIED_WITH.search(message) or _RANK_SIGNAL.search(message)
     if found is None:
         return None

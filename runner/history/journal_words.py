@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from runner.analysis.diagnosis.titles import cause_title
+from runner.analysis.signals import CRASHES, signal_name
 from runner.model import JournalEvent
 from runner.model.lean import dataclass
 from runner.model.units import loss
@@ -164,7 +165,10 @@ def _ended(event: JournalEvent) -> _Made:
     data = event.data
     outcome, cause, signal = data.get("outcome"), data.get("cause"), data.get("signal")
     role = {"succeeded": "good", "stopped": "dim"}.get(str(outcome), "bad")
-    how = f" (signal {signal})" if signal is not None and role == "bad" else ""
+    how = ""
+    if isinstance(signal, int) and role == "bad":
+        name = signal_name(signal)
+        how = f": the trainer crashed ({name})" if name in CRASHES else f" ({name})"
     if data.get("code"):
         how = f" (exit code {data['code']})"
     why = f": {cause_title(str(cause))}" if cause and cause not in _SAYS_NOTHING else ""

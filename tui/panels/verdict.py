@@ -36,7 +36,7 @@ from tui.kit.painted import Painted
 from tui.panels.plan import gate_sentence
 from tui.text import clean, crop
 from tui.words.alarms import alarm_clauses, guard_reason, has_alarm, must_be_whole, past_clause
-from tui.words.cause import KILLED, UNKNOWN, cause_of, recommended
+from tui.words.cause import KILLED, UNKNOWN, cause_of, crash_of, recommended
 from tui.words.checklist import Checklist
 from tui.words.checkpoints import best_checkpoint
 from tui.words.clauses import (
@@ -443,7 +443,9 @@ def _what(snapshot: RunSnapshot, outcome: Outcome, progress: Progress) -> list[C
         return [Clause(f"{_at(progress)}{_by_whom(snapshot)}")]
     cause = _cause(snapshot)
     if outcome is Outcome.KILLED and not cause:
-        cause = [Clause(f"from outside{_signal(snapshot)}, not by plasma-tui", "bad")]
+        crash = crash_of(snapshot)
+        by = f"from outside{_signal(snapshot)}, not by plasma-tui"
+        cause = [Clause(f"the trainer crashed ({crash})" if crash else by, "bad")]
     return [*cause, Clause(_at(progress), "text" if cause else "bad")]
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
+from runner.analysis.signals import CRASHES
 from runner.model import Cause, Outcome, RunSnapshot, RunState
 from tui.text import clean
 from tui.words.questions import GUARD
 
 #: causes that prove nothing
 UNKNOWN, KILLED = "unknown", "killed_by_signal"
+_SIGNAL = re.compile(r"\bSIG[A-Z]+\b")
 
 
 def outcome_of(snapshot: RunSnapshot) -> Outcome | None:
@@ -25,6 +29,14 @@ def cause_of(snapshot: RunSnapshot | None) -> Cause | None:
     if outcome is Outcome.STOPPED and snapshot.status.stop_by != GUARD:
         return None
     return snapshot.status.cause
+
+
+def crash_of(snapshot: RunSnapshot) -> str:
+    """The signal by which the trainer crashed by itself; empty: it did not."""
+    cause = cause_of(snapshot)
+    if cause is None or cause.key != KILLED:
+        return ""
+    return next((name for name in _SIGNAL.findall(cause.evidence) if name in CRASHES), "")
 
 
 def cure_of(cause: Cause) -> tuple[str, ...]:

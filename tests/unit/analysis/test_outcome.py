@@ -375,3 +375,75 @@ def test_a_file_that_was_deleted_behind_the_trainers_back_is_not_a_success() -> 
     assert (
         "b.safetensors was written but is missing (not deleted by the trainer)" in verdict.reasons
     )
+
+
+# ------------------------------------------------------------------ crashes
+
+
+@pytest.mark.parametrize("number", [4, 6, 8, 11])
+def test_a_crash_comes_from_inside_the_process(number: int) -> None:
+    verdict = judge(RunFacts(TRAINING, signal=number, last_step=4))
+    assert short(verdict) == ("killed", "killed_by_signal")
+    assert verdict.cause is not None
+    assert "crashed by itself" in verdict.cause.advice
+    assert "outside" not in " ".join((*verdict.reasons, verdict.cause.advice))
+    assert any("crashed" in reason for reason in verdict.reasons)
+
+
+@pytest.mark.parametrize("number", [9, 15])
+def test_a_kill_comes_from_outside(number: int) -> None:
+    verdict = judge(RunFacts(TRAINING, signal=number, last_step=4))
+    assert verdict.cause is not None and "from outside" in verdict.cause.advice
+
+
+def test_the_name_of_a_signal_counts_and_not_its_number() -> None:
+    """10 is SIGUSR1 on Linux and SIGBUS on macOS."""
+    for name, crashed in (("SIGUSR1", False), ("SIGBUS", True)):
+        words = launcher(f"died with <Signals.{name}: 10>.")
+        verdict = judge(RunFacts(replace(TRAINING, exceptions=(words,)), 1, last_step=4))
+        assert any("crashed" in reason for reason in verdict.reasons) is crashed
+
+
+@pytest.mark.parametrize("code", [3221226505, -1073740791, 3221225725, 3221226356])
+def test_windows_names_a_crash_in_its_exit_code(code: int) -> None:
+    words = launcher(f"returned non-zero exit status {code}.")
+    for facts in (
+        RunFacts(replace(TRAINING, exceptions=(words,)), 1, last_step=4),
+        RunFacts(TRAINING, code, last_step=4),
+    ):
+        verdict = judge(facts)
+        assert short(verdict) == ("killed", "killed_by_signal")
+        assert verdict.cause is not None and str(code) in verdict.cause.evidence
+
+
+SEGV = launcher("died with <Signals.SIGSEGV: 11>.")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        replace(GOOD, evidence=replace(SAVED, exceptions=(SEGV,)), exit_code=1),
+        replace(GOOD, evidence=replace(SAVED, exceptions=(SEGV,)), exit_code=None),
+        replace(GOOD, exit_code=None, signal=11),
+        replace(GOOD, exit_code=139),
+        replace(GOOD, exit_code=3221225477),
+    ],
+)
+def test_a_crash_while_exiting_costs_a_run_nothing_if_its_files_are_good(facts: RunFacts) -> None:
+    verdict = judge(facts)
+    assert short(verdict) == ("killed", "killed_by_signal")
+    assert verdict.cause is not None
+    assert "verify" in verdict.cause.advice and "SIGSEGV" in verdict.cause.evidence
+    assert any("the model was saved" in reason for reason in verdict.reasons)
+    verified = judge(replace(facts, checkpoints=(checkpoint(),), files_verified=True))
+    assert short(verified) == ("succeeded", None)
+    assert any("crashed while exiting (SIGSEGV)" in reason for reason in verified.reasons)
+    for bad in (checkpoint(complete=False), checkpoint(complete=None), checkpoint(finite=None)):
+        broken = judge(replace(facts, checkpoints=(bad,), files_verified=True))
+        assert broken.outcome is Outcome.KILLED
+
+
+def test_a_signal_from_outside_after_the_save_is_as_before() -> None:
+    ended = launcher("died with <Signals.SIGTERM: 15>.")
+    facts = replace(GOOD, evidence=replace(SAVED, exceptions=(ended,)), exit_code=None)
+    assert judge(facts).outcome is Outcome.SUCCEEDED
