@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from runner.analysis.diagnosis.cures import NOT_KNOWN, Setting
 from runner.analysis.machine_end import UNKNOWN_END, MachineEnd
 from runner.analysis.signals import EndSignal, end_signal
-from runner.model import Checkpoint, Expectation
+from runner.model import Checkpoint, Expectation, Phase
 from runner.state.evidence import Evidence
+from runner.state.flat_loss import Flat
 from runner.trainers.names import unmarked_name
 
 
@@ -25,8 +26,10 @@ class RunFacts:
     did not. `recovered_steps`: how many exact losses were non-finite, if few, with all later ones finite;
     else 0. `stop_step`: the planned last step, if the trainer on its own would train past it: with the file
     of that step the run is complete, however the trainer ended later; `past_step`: the last step it then
-    trained. `left_by`: the signal of a crash after everything was done. `not_started`: the trainer of the last attempt was never started. `unreadable`: unreadable files
-    of the run's plan, a sentence each."""
+    trained. `flat`: the loss, if it was the same number from the first step to the last. `lines`: read from
+    the console, `unknown_lines` of them not understood. `left_by`: the signal of a crash after everything was
+    saved. `not_started`: the trainer of the last attempt was never started. `unreadable`: unreadable files of
+    the run's plan, a sentence each."""
 
     evidence: Evidence = field(default_factory=Evidence)
     exit_code: int | None = None
@@ -46,6 +49,9 @@ class RunFacts:
     recovered_steps: int = 0
     stop_step: int | None = None
     past_step: int | None = None
+    flat: Flat | None = None
+    lines: int | None = None
+    unknown_lines: int = 0
     left_by: EndSignal | None = None
     files_verified: bool = False
     faults: tuple[str, ...] = ()
@@ -94,6 +100,31 @@ class RunFacts:
     def vanished(self) -> bool:
         """Is an exit neither known nor explained by the log?"""
         return self.exit_code is None and self.ended_by is None and not self._explained
+
+    def not_understood(self) -> bool:
+        """Would the verdict be concluded from the log's silence, although the log was hardly understood? Steps
+        were planned and none was seen, or most lines are unknown. Observed exits and verified files are
+        facts of their own."""
+        evidence = self.evidence
+        if self.files_verified or self.exit_code or self.ended_by is not None:
+            return False
+        if evidence.exceptions or evidence.fatals or evidence.nothing_to_train is not None:
+            return False
+        mostly = self.lines is not None and 2 * self.unknown_lines > self.lines
+        if self.last_step:
+            return mostly and self.vanished()
+        # a bar at 0 was understood, if nothing else in the log is strange
+        begun = evidence.phase is Phase.TRAINING and not self.unknown_lines
+        return mostly or (bool(self.total_steps) and not begun)
+
+    @property
+    def weights_changed(self) -> bool:
+        """Do the files prove that something was trained?"""
+        return any(one.complete and one.norm for one in self.kept)
+
+    def learned_nothing(self) -> bool:
+        """The error can only be exactly 0 if nothing was compared."""
+        return self.flat is not None and self.flat.value == 0 and not self.weights_changed
 
     def broke_off(self) -> bool:
         """`accelerate launch --quiet` turns any end of its child into exit code 1. Python prints a traceback

@@ -55,7 +55,7 @@ def other_losses(
     losses: LossWatch, checkpoints: Sequence[Checkpoint], now: float
 ) -> Iterator[Alarm]:
     """Losses that diverged or no longer change."""
-    levels, same = losses.diverged, losses.same
+    levels, same, flat = losses.diverged, losses.same, losses.flat.found
     if levels is not None:
         good = _newest_good(checkpoints, levels.since)
         what = "the loss" if losses.exact else "the average loss"
@@ -66,6 +66,10 @@ def other_losses(
     if same.frozen:
         every = f"the loss is exactly {loss(same.value)} at every step since step {same.since}"
         yield Alarm(AlarmKind.FROZEN, now, f"{every}: nothing is being learned", same.since)
+    elif flat is not None:
+        what = "the loss" if flat.exact else "the average loss"
+        every = f"{what} has been exactly {loss(flat.value)} since step {flat.first}"
+        yield Alarm(AlarmKind.FROZEN, now, f"{every}: nothing is being learned", flat.first)
 
 
 def stalled(

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 
+from runner.state.flat_loss import FlatLoss
+
 #: this many NaN losses in a row, or in total, are no accident
 ROW_OF_BAD = 3
 FEW_BAD = 5
@@ -221,17 +223,20 @@ class LossWatch:
         self.average_step = 0
         self.average_bad_first: int | None = None
         self.average_bad_steps = 0
+        self.flat = FlatLoss()
 
     def on_exact(self, step: int, loss: float) -> None:
         """The exact loss of a true step; may be NaN or infinite."""
         self.exact, self.exact_step = True, max(step, self.exact_step)
         self.bad.take(step, loss)
+        self.flat.on_exact(step, loss)
         self.same.take(step, loss)
         if math.isfinite(loss):
             self.levels.take(step, loss)
 
     def on_average(self, step: int, average: float) -> None:
         """The bar's running average at a true step; the newest counts."""
+        self.flat.on_average(step, average)
         new_step = step > self.average_step
         self.average, self.average_step = average, max(step, self.average_step)
         if not math.isfinite(average):

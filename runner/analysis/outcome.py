@@ -16,6 +16,7 @@ from runner.analysis.expectations import held_to_expect
 from runner.analysis.facts import NOT_FINITE, RunFacts
 from runner.analysis.signals import EndSignal
 from runner.model import Cause, CheckResult, Outcome, Phase
+from runner.model.units import count
 from runner.state.evidence import Evidence, is_interrupt
 
 _LOOK_AT_FILES = (
@@ -41,9 +42,10 @@ _LOOK_AT_EXPECT = "If the result is what you wanted, correct [expect] in plasma.
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The outcome, its cause (none for a success or a requested stop), and the reasons."""
+    """The outcome, its cause (none for a success or a requested stop), and the reasons. `outcome` None: the
+    log was not understood well enough to have one."""
 
-    outcome: Outcome
+    outcome: Outcome | None
     cause: Cause | None
     reasons: tuple[str, ...]
 
@@ -153,6 +155,20 @@ def _stopped(facts: RunFacts) -> Verdict:
     return Verdict(Outcome.STOPPED, None, (_who_stopped(facts), facts.progress))
 
 
+def _not_understood(facts: RunFacts) -> Verdict:
+    """An honest unknown: silence of a log in an unknown format proves neither success nor a kill."""
+    unknown, lines, total = facts.unknown_lines, facts.lines, facts.total_steps
+    seen = facts.progress if facts.last_step else "no step was seen"
+    if total and not facts.last_step:
+        seen += f", although {count(total, 'step')} were planned"
+    if not unknown:
+        return Verdict(None, None, (f"the end is unknown: {seen}",))
+    share = f"{unknown} of {lines} lines are unknown" if lines else f"{unknown} unknown lines"
+    if lines:
+        share += f" ({round(100 * unknown / lines)} %)"
+    return Verdict(None, None, (f"the format of this log was not understood: {share}", seen))
+
+
 def _nothing(facts: RunFacts) -> Verdict:
     """Without data sd-scripts exits with 0 before loading a model, and if it logs to a file it reports that
     only there."""
@@ -184,18 +200,18 @@ def _killed(facts: RunFacts) -> Verdict:
     starved = diagnose(Evidence(fatals=fatals))
     if starved is not None and starved.key == "host_out_of_memory":
         key, text = starved.key, starved.evidence
-    saved = facts.evidence.model_saved
+    saved, name = facts.evidence.model_saved, signal.name
     if key != "killed_by_signal":
         when = ""
     elif signal.crashed:
         when = "crash after save" if saved else "crash"
     else:
         when = "SIGKILL" if outright else ""
-    who = f"{signal.name}, not sent by plasma-tui"
+    who = f"{name}, not sent by plasma-tui"
     if signal.crashed:
-        who = f"{signal.name}: the trainer crashed by itself, nobody killed it"
+        who = f"{name}: the trainer crashed by itself"
     if saved:
-        who = f"the model was saved; {'it crashed' if signal.crashed else 'it was ended'} after that ({signal.name})"
+        who += "; the model was saved before that"
     reasons = (who, facts.progress, *memory, *facts.torn_files)
     return Verdict(Outcome.KILLED, cause_of(entry_of(key, when), text, facts.setting), reasons)
 
@@ -253,6 +269,14 @@ def _not_as_expected(facts: RunFacts) -> Verdict:
     return replace(verdict, cause=cause_of(entry_of("wrong_device"), unmet[0].evidence))
 
 
+def _learned_nothing(facts: RunFacts) -> Verdict:
+    assert facts.flat is not None
+    text = f"{facts.flat.words}, which cannot be: nothing was learned"
+    cause = cause_of(entry_of("loss_never_changes"), text, facts.setting)
+    saved = "the trainer finished and saved the model"
+    return Verdict(Outcome.FAILED, cause, (text, saved))
+
+
 def _succeeded(facts: RunFacts) -> Verdict:
     reasons, written, planned = ["the model was saved"], facts.written, facts.planned_file
     if planned is not None and facts.past_step is not None:
@@ -261,10 +285,18 @@ def _succeeded(facts: RunFacts) -> Verdict:
             f"steps after it, up to step {facts.past_step}, do not count"
         ]
     if facts.left_by is not None:
-        crash = f"the trainer crashed while exiting ({facts.left_by.name}), after everything was saved"
+        crash = (
+            f"the trainer crashed while exiting ({facts.left_by.name}), after everything was saved"
+        )
         reasons.append(crash)
     elif facts.exit_code is None:
         reasons.append("exit code unknown")
+    if facts.total_steps and not facts.last_step:
+        reasons.append(f"no step was seen in its output, of {facts.total_steps}")
+    if facts.flat is not None:
+        reasons.append(f"{facts.flat.words}: this cannot be the loss of a training")
+    if written and written[-1].remark is not None:
+        reasons.append(f"{written[-1].name}: {written[-1].remark}")
     if written and all(one.complete for one in written):
         finite = all(one.finite for one in written)
         found = "complete and finite" if finite else "complete, not all numbers checked"
@@ -278,6 +310,7 @@ _RULES: tuple[tuple[Callable[[RunFacts], object], Callable[[RunFacts], Verdict]]
     # a NaN loss outweighs everything, unless the run recovered from it
     (lambda facts: facts.first_nonfinite_step is not None and not facts.came_through, _diverged),
     (lambda facts: facts.stop_ordered and not facts.finished, _stopped),
+    (RunFacts.not_understood, _not_understood),
     (RunFacts.nothing_trained, _nothing),
     (_killed_from_outside, _killed),
     (_wrote_to_a_full_disk, _disk_full),
@@ -291,5 +324,6 @@ _RULES: tuple[tuple[Callable[[RunFacts], object], Callable[[RunFacts], Verdict]]
         lambda facts: _failed_for(facts.unverified_files, _VERIFY_AGAIN),
     ),
     (_unmet, _not_as_expected),
+    (RunFacts.learned_nothing, _learned_nothing),
     (lambda facts: True, _succeeded),
 )

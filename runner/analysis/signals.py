@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-import signal
 from dataclasses import dataclass
 
 from runner.model.events import ExceptionSeen
+from runner.model.signals import CRASHES, signal_name
 from runner.state.evidence import Evidence, is_interrupt
-
-#: Raised by the process's own faults: no person and no job limit sends them. (10 is SIGBUS on macOS, SIGUSR1 on
-#: Linux, so the name decides.)
-CRASHES = frozenset({"SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGSEGV", "SIGSYS"})
 
 #: Windows has no signals, but exit codes of crashes (ntstatus.h): the signal that means the same.
 _WINDOWS_CRASHES = {
@@ -47,14 +43,6 @@ _NAMED = re.compile(r"\bSIG[A-Z]{2,6}\b")
 _SHELL_WORD = re.compile(r"(?:^|\d )(" + "|".join(_WORDS) + r")\b")
 
 
-def signal_name(number: int) -> str:
-    """`SIGKILL`; unnamed numbers as `signal 99`."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
 @dataclass(frozen=True, slots=True)
 class EndSignal:
     """The signal that ended a trainer; `words` is the line that reports it."""
@@ -70,7 +58,7 @@ class EndSignal:
 
     @property
     def crashed(self) -> bool:
-        """From inside the process, not sent by anybody."""
+        """Raised by a fault of the process itself."""
         return self.name in CRASHES
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import chain, zip_longest
 from math import isfinite
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -24,6 +24,8 @@ from runner.state.step_mapper import StepMapper
 from runner.state.translator import Translator
 
 _BLOCK_BYTES = 256 * 1024
+#: the exit is unknown
+_NO_EXIT = ("none", "unknown")
 _EXIT = re.compile(r"(code|signal):(-?\d+)$")
 
 
@@ -34,8 +36,9 @@ class InspectReport(Struct, frozen=True, kw_only=True):
     folders found). `last_average_loss`: of the last bar, None if not finite. `first_nonfinite_step`: the
     bar's number at the first loss that is not finite; from exact losses of event files, if given.
     `checkpoints`: names of the files in the order of saving. With several attempts in one log, the numbers
-    are the last attempt's and `checkpoints` holds the files of all. `outcome` None: not a trainer's console
-    log.
+    are the last attempt's and `checkpoints` holds the files of all. `lines`: with text, without bars;
+    `unknown_lines` of them were not understood. `trainer_log` False: nothing in it looks like a trainer's
+    output. `outcome` None: that, or too little was understood for a verdict.
     """
 
     schema: int = 1
@@ -51,7 +54,10 @@ class InspectReport(Struct, frozen=True, kw_only=True):
     last_average_loss: float | None
     first_nonfinite_step: int | None
     checkpoints: tuple[str, ...]
+    model_saved: bool
+    lines: int
     unknown_lines: int
+    trainer_log: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -64,10 +70,10 @@ def report_of(
     checkpoints: Iterable[str],
     exit_text: str | None,
     exact: int | None,
-    unknown_lines: int,
+    lines: tuple[int, int],
 ) -> InspectReport:
     """Everything together, with its verdict. `last`: of the last attempt; `exact`: first bad step by exact
-    losses, bar's number."""
+    losses, bar's number; `lines`: all, and the unknown ones."""
     bar, state = last.bar, last.state
     total = state.banner.get("total_steps")
     bad = exact if exact is not None else bar.first_nonfinite
@@ -83,6 +89,9 @@ def report_of(
             first_nonfinite_step=bad,
             device=state.device,
             images=last.images.found,
+            flat=last.flat.found,
+            lines=lines[0],
+            unknown_lines=lines[1],
         )
     )
     return InspectReport(
@@ -98,7 +107,9 @@ def report_of(
         last_average_loss=finite(bar.average),
         first_nonfinite_step=bad,
         checkpoints=tuple(checkpoints),
-        unknown_lines=unknown_lines,
+        model_saved=state.model_saved,
+        lines=lines[0],
+        unknown_lines=lines[1],
     )
 
 
@@ -118,7 +129,11 @@ def inspect_log(
 
     def take(events: list[ConsoleEvent]) -> None:
         nonlocal last, known
-        for event in _telling(events):
+        for event, after in zip_longest(events, events[1:]):
+            if isinstance(event, StepShown):
+                last.flat.on_average(event.shown_step, event.average)
+                if _continued(event, after):
+                    continue
             known = known or not (
                 isinstance(event, PhaseChanged) and event.phase is Phase.LAUNCHING
             )
@@ -137,32 +152,30 @@ def inspect_log(
     take(parser.finish())
     last.finish()
     exact = None if tensorboard is None else first_bad(tensorboard, last.state.mapper)
-    report = report_of(last, names, exit_text, exact, parser.unknown_lines)
-    if known or exit_text is not None or not parser.unknown_lines:
+    report = report_of(last, names, exit_text, exact, (parser.lines, parser.unknown_lines))
+    if known or exit_text not in (None, *_NO_EXIT) or not parser.unknown_lines:
         return report
     why = f"none of its {count(parser.unknown_lines, 'line')} looks like trainer output"
-    return msgspec.structs.replace(report, outcome=None, cause=None, reasons=(why,))
+    return msgspec.structs.replace(
+        report, outcome=None, cause=None, reasons=(why,), trainer_log=False
+    )
 
 
-def _telling(events: list[ConsoleEvent]) -> Iterator[ConsoleEvent]:
-    """Without the states of a bar that the next one only continues: of 100,000 steps, a report has the last
-    and the first bad one."""
-    for event, after in zip_longest(events, events[1:]):
-        if isinstance(event, StepShown) and isinstance(after, StepShown):
-            average = event.average
-            told = average is None or (after.average is not None and isfinite(average))
-            if told and after.shown_step >= event.shown_step:
-                continue
-        yield event
+def _continued(event: StepShown, after: ConsoleEvent | None) -> bool:
+    """Does the next state of the bar have all that a report needs of this one? Of 100,000 steps, it has the
+    last and the first bad one."""
+    if not isinstance(after, StepShown) or after.shown_step < event.shown_step:
+        return False
+    return event.average is None or (after.average is not None and isfinite(event.average))
 
 
 def parse_exit(text: str | None) -> tuple[int | None, int | None]:
-    """`code:1` -> (1, None), `signal:9` -> (None, 9), None -> (None, None). Raises ValueError."""
-    if text is None:
+    """`code:1` -> (1, None), `signal:9` -> (None, 9), None and `none` -> (None, None). Raises ValueError."""
+    if text is None or text.strip() in _NO_EXIT:
         return None, None
     match = _EXIT.match(text.strip())
     if match is None:
-        raise ValueError(f"exit {text!r} is invalid: use code:1 or signal:9")
+        raise ValueError(f"exit {text!r} is invalid: use code:1 or signal:9, none if unknown")
     number = int(match[2])
     return (number, None) if match[1] == "code" else (None, number)
 

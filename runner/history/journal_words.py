@@ -9,9 +9,9 @@ from pathlib import PurePath
 from typing import Any
 
 from runner.analysis.diagnosis.titles import cause_title
-from runner.analysis.signals import CRASHES, signal_name
 from runner.model import JournalEvent
 from runner.model.lean import dataclass
+from runner.model.signals import CRASHES, signal_name
 from runner.model.units import loss
 from runner.state.alarms import OVER, RAISED, alarm_of, is_mild
 
@@ -172,6 +172,8 @@ def _ended(event: JournalEvent) -> _Made:
     if data.get("code"):
         how = f" (exit code {data['code']})"
     why = f": {cause_title(str(cause))}" if cause and cause not in _SAYS_NOTHING else ""
+    if outcome in (None, "None"):
+        return "warn", "ended, without a verdict"
     return role, f"{outcome}".replace("_", " ") + why + how
 
 

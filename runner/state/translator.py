@@ -36,6 +36,7 @@ from runner.model.events import (
 from runner.state.attempt_state import PAUSES, AttemptState, StepRow, apply
 from runner.state.checkpoint_book import CheckpointBook
 from runner.state.evidence import Bar, EvidenceCollector, Images
+from runner.state.flat_loss import FlatLoss
 from runner.state.pace import Pace
 from runner.state.row_buffer import RowBuffer
 from runner.state.step_mapper import StepMapper
@@ -63,6 +64,7 @@ class Translator:
         self.stop_step = stop_step
         self.state = AttemptState(attempt, StepMapper(base_step, origin_step))
         self.bar, self.images = Bar(), Images()
+        self.flat = FlatLoss()
         self.pace = Pace()
         self.book = CheckpointBook(attempt)
         self.rows = RowBuffer(self.state, self.book, catching_up=catching_up)
@@ -166,6 +168,7 @@ class Translator:
             self.rows.add_rate(step, at, lr)
         else:
             self._note_finite(step, loss)
+            self.flat.on_exact(shown_step, loss)
             self.rows.add_loss(step, loss, at, lr)
         return step
 
@@ -182,6 +185,7 @@ class Translator:
 
     def _on_step(self, event: StepShown) -> None:
         self.bar.show(event)
+        self.flat.on_average(event.shown_step, event.average)
         mapper, now = self.state.mapper, self._now
         step = mapper.true_from_bar(event.shown_step)
         if step is None or event.shown_step == 0:

@@ -78,6 +78,7 @@ def conclude(
                 setting=_setting(context.plan, status.device),
                 stop_step=context.plan.stop_step,
                 past_step=translator.past_step,
+                flat=translator.flat.found,
                 files_verified=True,
                 machine=_machine_end(context, status, trainer.exit, ending),
                 faults=ending.faults,

@@ -35,7 +35,7 @@ def inspect(options: argparse.Namespace) -> int:
             raise Fail(str(error), WRONG_USE) from None
         except OSError as error:
             raise Fail(f"{options.log} cannot be read: {error.strerror}") from None
-        foreign = report.outcome is None
+        foreign = not report.trainer_log
         run = None if options.no_keep or foreign else _keep(options, path, folder)
     data = report.to_json() | {"run": run.name if run is not None else None}
     if options.json:
@@ -49,6 +49,10 @@ def inspect(options: argparse.Namespace) -> int:
         _print(data)
     if run is not None:
         say(f"added to the runs: `plasma-tui attach {run.name}` opens it")
+    if report.outcome is None:
+        raise Fail(
+            f"no verdict: {'; '.join(report.reasons)} (add --exit HOW if you know how it ended)"
+        )
     return OK
 
 

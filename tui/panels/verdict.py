@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from signal import Signals
 
 from rich.cells import cell_len
 from textual.reactive import reactive
@@ -28,6 +27,7 @@ from runner.model import (
     Status,
 )
 from runner.model.lean import dataclass
+from runner.model.signals import signal_name
 from runner.model.units import ago, change_percent, count, duration, file_size, loss, pace, some
 from tui.backend.results import Plan
 from tui.kit import glyphs
@@ -452,10 +452,7 @@ def _what(snapshot: RunSnapshot, outcome: Outcome, progress: Progress) -> list[C
 def _signal(snapshot: RunSnapshot) -> str:
     attempts = snapshot.status.attempts if snapshot.status is not None else ()
     number = attempts[-1].exit.signal if attempts and attempts[-1].exit is not None else None
-    try:
-        return f" ({Signals(number).name})" if number is not None else ""
-    except ValueError:
-        return f" (signal {number})"
+    return f" ({signal_name(number)})" if number is not None else ""
 
 
 def _by_whom(snapshot: RunSnapshot) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from runner.analysis.signals import CRASHES
 from runner.model import Cause, Outcome, RunSnapshot, RunState
+from runner.model.signals import CRASHES
 from tui.text import clean
 from tui.words.questions import GUARD
 

@@ -82,7 +82,8 @@ def run_of_log(
 
         def fill(run: RunDir) -> None:
             shutil.copyfile(copy, run.console)
-            at, outcome = status.ended_at or spec.created_at, str(status.outcome)
+            at = status.ended_at or spec.created_at
+            outcome = str(status.outcome) if status.outcome else None
             ended = JournalEvent(at, "ended", status.attempt, None, {"outcome": outcome})
             write_journals(run, spec, parsed.rows, map(_plain, (*parsed.events, ended)))
 
@@ -93,7 +94,7 @@ def _report(parsed: ParsedLog, exit_text: str | None, tensorboard: Path | None) 
     last = parsed.last
     exact = first_bad(tensorboard, last.state.mapper) if tensorboard is not None else None
     names = (one.name for one in parsed.checkpoints)
-    return report_of(last, names, exit_text, exact, parsed.unknown_lines)
+    return report_of(last, names, exit_text, exact, (parsed.lines, parsed.unknown_lines))
 
 
 def _log_of(path: Path, stream: IO[bytes] | None) -> _Log:

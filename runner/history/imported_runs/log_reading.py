@@ -41,6 +41,7 @@ class ParsedLog:
     attempts: list[AttemptStatus]
     began_at: float | None
     ended_at: float | None
+    lines: int
     unknown_lines: int
     warnings: int
 
@@ -137,7 +138,7 @@ def read_log(log: Path, tensorboard: Path | None, otherwise_at: float) -> Parsed
     reading.take(parser.finish(), kept, offset - len(kept))
     if tensorboard is not None:
         reading.take_exact(tensorboard)
-    return reading.parsed(parser.unknown_lines)
+    return reading.parsed(parser.lines, parser.unknown_lines)
 
 
 class _Reading:
@@ -188,7 +189,7 @@ class _Reading:
         self._drain()
         self._done.append(self._now)
 
-    def parsed(self, unknown_lines: int) -> ParsedLog:
+    def parsed(self, lines: int, unknown_lines: int) -> ParsedLog:
         self._finish()
         clocks = {one.translator.attempt: one.clock_from for one in self._done}
         bars = {one.translator.attempt: one for one in self._done}
@@ -211,6 +212,7 @@ class _Reading:
             attempts=self._attempts(min(began, default=self.clock.otherwise_at)),
             began_at=min(began, default=None),
             ended_at=max(ended, default=None),
+            lines=lines,
             unknown_lines=unknown_lines,
             warnings=sum(one.translator.state.warnings for one in self._done),
         )

@@ -45,7 +45,8 @@ class ConsoleParser:
 
     The events are the same however the bytes are split. A bar is reported at its closing bracket, a line at
     its end, a log record as soon as it can no longer change. Memory stays bounded; nothing raises.
-    `unknown_lines` counts unknown lines: a measure of how far the trainer's format has changed. `launches`:
+    `unknown_lines` of all `lines` (with text) were unknown: a measure of how far the trainer's format has
+    changed. `launches`:
     the log may contain several launches without our marker lines, such as a nohup.out; an `AttemptSeen` marks
     each new one. `vocabulary`: the trainer's sentences; the built-in trainer and kohya's others print the
     same as sd-scripts.
@@ -56,7 +57,7 @@ class ConsoleParser:
     def __init__(self, *, launches: bool = False, vocabulary: Vocabulary = VOCABULARY) -> None:
         if vocabulary is not VOCABULARY:
             self._vocabulary = vocabulary
-        self.unknown_lines = 0
+        self.lines = self.unknown_lines = 0
         self._launches = LaunchWatch() if launches else None
         self._stream = TokenStream()
         self._faults = FaultReader()
@@ -156,6 +157,7 @@ class ConsoleParser:
         line = plain_text(token.raw).rstrip()
         if not line or line.isspace():
             return
+        self.lines += 1
         if self._phase is None:
             self._enter(Phase.LAUNCHING, "", token.end)
         started = record_start(line, token.end)

@@ -106,6 +106,7 @@ KEYS = [
     "wandb_missing",
     "flag_combination_invalid",
     "killed_by_signal",
+    "loss_never_changes",
     "unknown",
 ]
 
@@ -123,7 +124,7 @@ def test_the_catalogue_has_every_key_and_advice_for_each() -> None:
     }
     assert judged == {
         *("nan_from_first_step", "nan_during_training", "wrong_device"),
-        *("killed_by_signal", "stalled", "unknown"),
+        *("killed_by_signal", "loss_never_changes", "stalled", "unknown"),
     }
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from runner.analysis.guard import ALARMS_KEPT, TOLD_OF_A_KIND, Change, Guard
 from runner.model import Alarm, AlarmKind, Phase
+from runner.model.events import StepShown
 from runner.state.lineage import weights_step
 from tests.unit.analysis.guard_feed import NAN, Feed, checkpoint, noisy, series
 
@@ -235,3 +236,23 @@ def test_the_newest_good_checkpoint_lies_before_the_bad_step(
     files = [checkpoint(10), checkpoint(20), checkpoint(30), checkpoint(40, finite=False)]
     files += [checkpoint(50, complete=False), checkpoint(60, finite=None)]
     assert weights_step(files, before) == expected
+
+
+def test_a_loss_of_exactly_zero_raises_an_alarm() -> None:
+    feed = Feed()
+    feed.train([0.0] * 30)
+    assert feed.raised == [AlarmKind.FROZEN]
+    assert "exactly 0" in feed.standing(AlarmKind.FROZEN).text
+
+
+def test_an_average_of_exactly_zero_does_so_without_event_files() -> None:
+    feed = Feed()
+    for step in range(1, 31):
+        feed.guard.on_console(StepShown(0, step, None, 0.0), step, 0.0, feed.now)
+        feed.wait(1)
+    assert feed.raised == [AlarmKind.FROZEN]
+    alarm = feed.standing(AlarmKind.FROZEN)
+    assert "the average loss has been exactly 0.0000 since step 1" in alarm.text
+    feed.guard.on_console(StepShown(0, 31, None, 0.1), 31, 0.1, feed.now)
+    feed.wait(15)
+    assert feed.over == [AlarmKind.FROZEN]

@@ -11,6 +11,7 @@ from runner.analysis.outcome import Verdict, judge
 from runner.model import Checkpoint, Expectation, Outcome, Phase
 from runner.model.events import ExceptionSeen
 from runner.state.evidence import Evidence
+from runner.state.flat_loss import Flat
 
 OUT_OF_MEMORY = ExceptionSeen(0, "torch.OutOfMemoryError", "CUDA out of memory. Tried to allocate")
 UNHEARD_OF = ExceptionSeen(0, "FooError", "never heard of")
@@ -447,3 +448,82 @@ def test_a_signal_from_outside_after_the_save_is_as_before() -> None:
     ended = launcher("died with <Signals.SIGTERM: 15>.")
     facts = replace(GOOD, evidence=replace(SAVED, exceptions=(ended,)), exit_code=None)
     assert judge(facts).outcome is Outcome.SUCCEEDED
+
+
+# ------------------------------------------------------------------ what cannot be, and is not understood
+
+ZERO = Flat(0.0, 1, 920, exact=False)
+
+
+def test_a_loss_of_exactly_zero_is_no_success() -> None:
+    verdict = judge(replace(GOOD, flat=ZERO))
+    assert short(verdict) == ("failed", "loss_never_changes")
+    assert "the average loss was exactly 0 from step 1 to step 920" in verdict.reasons[0]
+    dead = checkpoint(norm=0.0, norm_largest=0.0, remark="all weights add nothing")
+    assert judge(replace(GOOD, flat=ZERO, checkpoints=(dead,))).outcome is Outcome.FAILED
+
+
+def test_weights_that_changed_make_it_a_remark() -> None:
+    verdict = judge(replace(GOOD, flat=ZERO, checkpoints=(checkpoint(norm=0.4),)))
+    assert verdict.outcome is Outcome.SUCCEEDED
+    assert any("cannot be the loss" in reason for reason in verdict.reasons)
+    constant = judge(replace(GOOD, flat=Flat(0.08, 1, 920, exact=False)))
+    assert constant.outcome is Outcome.SUCCEEDED
+    assert any("exactly 0.08" in reason for reason in constant.reasons)
+
+
+def test_a_remark_on_the_last_file_stands_beside_a_success() -> None:
+    dead = checkpoint(norm=0.0, norm_largest=0.0, remark="all weights add nothing")
+    verdict = judge(replace(GOOD, checkpoints=(dead,)))
+    assert "a.safetensors: all weights add nothing" in verdict.reasons
+
+
+STRANGE = RunFacts(Evidence(phase=Phase.PREPARING), total_steps=920, lines=200, unknown_lines=150)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        STRANGE,
+        replace(STRANGE, evidence=SAVED),
+        replace(STRANGE, evidence=SAVED, exit_code=0),
+        replace(STRANGE, exit_code=0),
+        replace(STRANGE, total_steps=None),
+        replace(STRANGE, evidence=TRAINING),
+        replace(STRANGE, evidence=TRAINING, last_step=40),
+    ],
+)
+def test_silence_of_a_log_that_was_not_understood_proves_nothing(facts: RunFacts) -> None:
+    verdict = judge(facts)
+    assert (verdict.outcome, verdict.cause) == (None, None)
+    assert "format of this log was not understood: 150 of 200 lines" in verdict.reasons[0]
+    assert "(75 %)" in verdict.reasons[0]
+
+
+def test_planned_steps_of_which_none_is_in_the_log_have_no_end() -> None:
+    cut = replace(STRANGE, lines=40, unknown_lines=0)
+    assert judge(cut).outcome is None
+    assert judge(cut).reasons == (
+        "the end is unknown: no step was seen, although 920 steps were planned",
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "outcome"),
+    [
+        (replace(STRANGE, evidence=SAVED, last_step=920), "succeeded"),
+        (replace(STRANGE, evidence=TRAINING, last_step=40, unknown_lines=20), "killed"),
+        (replace(STRANGE, evidence=TRAINING, unknown_lines=0), "killed"),
+        (replace(STRANGE, signal=9), "killed"),
+        (replace(STRANGE, exit_code=1), "failed"),
+        (
+            replace(STRANGE, evidence=replace(TRAINING, exceptions=(OUT_OF_MEMORY,))),
+            "failed",
+        ),
+        (replace(GOOD, last_step=None, files_verified=True), "succeeded"),
+    ],
+)
+def test_what_is_known_is_judged_however_little_was_understood(
+    facts: RunFacts, outcome: str
+) -> None:
+    assert str(judge(facts).outcome) == outcome
