@@ -91,6 +91,9 @@ SAMPLING = (
     + record("prompt: a cat")
 )
 SAVING = TRAINING + "\nsaving checkpoint: out/spyke-step00000003.safetensors\n"
+RESUMED = TRAINING.replace(
+    BANNER, record("resume training from local state: out/spyke-state") + BANNER
+)
 STARTS = {
     "launching": LAUNCHING,
     "dataset": DATASET,
@@ -101,6 +104,7 @@ STARTS = {
     "training": TRAINING,
     "sampling": SAMPLING,
     "saving": SAVING,
+    "resumed": RESUMED,
 }
 
 
@@ -120,7 +124,7 @@ def failed(start: str, last: str, *functions: str, device: str = "cuda") -> str:
     return f"{before}\n{traceback(last, *functions)}{bar(3) if start in _LOOP else ''}\n{LAUNCHER}"
 
 
-_LOOP = ("training", "sampling", "saving")
+_LOOP = ("training", "sampling", "saving", "resumed")
 
 
 def on_rank(text: str, rank: int = 0) -> str:

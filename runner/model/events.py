@@ -138,7 +138,8 @@ class WarningSeen(ConsoleEvent):
 @dataclass(frozen=True, slots=True)
 class ExceptionSeen(ConsoleEvent):
     """The last line of a traceback: `Name: message`. CalledProcessError of the launcher included.
-    `frames`: names of the functions the traceback went through, the raising one last."""
+    `frames`: the functions the traceback went through, the raising one last, as `path/file.py:function`
+    with forward slashes, or `function` where the file is unknown."""
 
     name: str
     message: str
@@ -151,6 +152,13 @@ class FatalSeen(ConsoleEvent):
     a crash of native code, a missing configuration file."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinesUnread(ConsoleEvent):
+    """The last lines that the parser did not know, just before an exception or the end of the log."""
+
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

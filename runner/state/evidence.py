@@ -13,9 +13,11 @@ from runner.model.events import (
     ConsoleEvent,
     ExceptionSeen,
     FatalSeen,
+    LinesUnread,
     ModelSaved,
     NothingToTrain,
     PhaseChanged,
+    ResumeSeen,
     StepShown,
     SubsetSeen,
     WarningSeen,
@@ -36,7 +38,8 @@ _LAUNCHER = ("CalledProcessError", "ChildFailedError", "SignalException", "Proce
 class Evidence:
     """`exceptions`: those after which the bar did not advance, in order: earlier ones did not end the
     training. `phase`: what the trainer was doing when the first of them was raised, else at the end.
-    `final_begun`: the final file, without step or epoch in its name, was being written."""
+    `final_begun`: the final file, without step or epoch in its name, was being written. `resumed`: a state was
+    loaded. `unread`: the last lines that the parser did not know, just before the first exception or the end."""
 
     exceptions: tuple[ExceptionSeen, ...] = ()
     fatals: tuple[str, ...] = ()
@@ -45,6 +48,8 @@ class Evidence:
     model_saved: bool = False
     phase: Phase | None = None
     final_begun: bool = False
+    resumed: bool = False
+    unread: tuple[str, ...] = ()
 
     @property
     def own_exceptions(self) -> tuple[ExceptionSeen, ...]:
@@ -101,6 +106,10 @@ class EvidenceCollector:
                 self._keep(nothing_to_train=text)
             case ModelSaved():
                 self._keep(model_saved=True)
+            case ResumeSeen(state_path=str()):
+                self._keep(resumed=True)
+            case LinesUnread(lines=lines):
+                self._keep(unread=lines)
             case CheckpointSaving(path=path):
                 self._keep(final_begun=KOHYA_NAMES.parse(path).final)
 

@@ -22,18 +22,21 @@ from runner.model import Phase
 
 UNKNOWN = "unknown"
 _NAME = re.compile(r"<([A-Z_]+)>")
-_FILES = ("device", "launcher", "model", "dataset", "flags", "environment", "judged")
+#: `places` last: where an exception was raised, whatever it says
+_FILES = ("device", "launcher", "model", "dataset", "flags", "environment", "places", "judged")
 
 
 class Company(Struct, frozen=True, forbid_unknown_fields=True):
-    """An exception that identifies a cause if all of its conditions hold: `within`: the traceback went
-    through one of these functions (`*` as in fnmatch); `beside`: the log has such a warning, which is more
-    specific than the exception; `during`: what the trainer was doing."""
+    """An exception that identifies a cause if all of its conditions hold: `raised`: what it says (left out:
+    anything); `within`: the traceback went through one of these functions: `function`, or `file:function`
+    with the end of the file's path (`*` as in fnmatch); `beside`: the log has such a warning, which is more
+    specific than the exception; `during`: what the trainer was doing; `resumed`: it had resumed a state."""
 
-    raised: re.Pattern[str]
+    raised: re.Pattern[str] = re.compile("")
     within: tuple[str, ...] = ()
     beside: re.Pattern[str] | None = None
     during: tuple[Phase, ...] = ()
+    resumed: bool = False
 
 
 class Entry(Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,8 +71,9 @@ def entries() -> tuple[Entry, ...]:
 
 
 def entry_of(key: str, when: str = "") -> Entry:
-    """The row of a key; the general one if there are several. Raises KeyError."""
-    return _by_key()[key, when]
+    """The row of a key for a case that the verdict distinguishes, else the general one. Raises KeyError."""
+    rows = _by_key()
+    return rows[key, when if (key, when) in rows else ""]
 
 
 def keys() -> frozenset[str]:

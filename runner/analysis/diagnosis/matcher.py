@@ -17,6 +17,8 @@ from runner.trainers.console import english
 
 _EVIDENCE_CHARS = 300
 _EVIDENCE_HEAD = 200
+#: a trainer's script at the end of a path, or in a launcher's command
+_SCRIPT = re.compile(r"(?:^|[/\\'\"])(\w*train\w*_network\.py)(?:['\" ]|$)")
 _BLANKS = re.compile(r"(?:\s|[=─-]{5,})+")
 
 
@@ -41,8 +43,18 @@ def diagnose(
         for entry in entries():
             line = line_in(entry)
             if line is not None:
-                return cause_of(entry, line, setting)
+                return cause_of(entry, line, _with_script(setting, evidence))
     return None
+
+
+def _with_script(setting: Setting, evidence: Evidence) -> Setting:
+    """With the script's name from a traceback or the launcher's command, if nothing else tells it."""
+    if setting.runs_on.script is not None:
+        return setting
+    paths = (frame.rpartition(":")[0] for one in evidence.exceptions for frame in one.frames)
+    texts = (*paths, *(one.message for one in evidence.launcher_exceptions))
+    script = next((match[1] for text in texts if (match := _SCRIPT.search(text))), None)
+    return replace(setting, runs_on=replace(setting.runs_on, script=script))
 
 
 def _printed(text: str, entry: Entry) -> str | None:
@@ -67,9 +79,18 @@ def _raised(evidence: Evidence, exception: ExceptionSeen, entry: Entry) -> str |
 def _in_company(sign: Company, evidence: Evidence, frames: Sequence[str]) -> bool:
     if sign.during and evidence.phase not in sign.during:
         return False
-    if sign.within and not any(fnmatchcase(f, name) for name in sign.within for f in frames):
+    if sign.resumed and not evidence.resumed:
+        return False
+    if sign.within and not any(_is_in(frame, place) for place in sign.within for frame in frames):
         return False
     return sign.beside is None or _beside(sign.beside, evidence) is not None
+
+
+def _is_in(frame: str, place: str) -> bool:
+    """`place`: `function` or `file:function`, of a file by the end of its path."""
+    path, _, function = frame.rpartition(":")
+    file, _, name = place.rpartition(":")
+    return fnmatchcase(function, name) and (not file or fnmatchcase(f"/{path}", f"*/{file}"))
 
 
 def _beside(pattern: re.Pattern[str], evidence: Evidence) -> str | None:
@@ -77,9 +98,10 @@ def _beside(pattern: re.Pattern[str], evidence: Evidence) -> str | None:
 
 
 def unknown_cause(evidence: Evidence, otherwise: str) -> Cause:
-    """Nothing matched: the last lines that are not the launcher's, else `otherwise`."""
-    words = [*evidence.fatals, *map(_line, evidence.own_exceptions[-1:])] or [otherwise]
-    return cause_of(entry_of(UNKNOWN), words[-1])
+    """Nothing matched: the last lines that are not the launcher's, known ones first, else `otherwise`."""
+    words = [*evidence.fatals, *map(_line, evidence.own_exceptions[-1:])]
+    unread = " | ".join(evidence.unread)
+    return cause_of(entry_of(UNKNOWN), words[-1] if words else unread or otherwise)
 
 
 def cause_of(entry: Entry, evidence: str, setting: Setting = NOT_KNOWN) -> Cause:

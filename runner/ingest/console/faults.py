@@ -9,17 +9,25 @@ from runner.model.events import ConsoleEvent, ExceptionSeen, FatalSeen
 MESSAGE_CHARS = 4000
 _FRAMES_KEPT = 64
 _LINES_KEPT = 40
+_PATH_CHARS = 200
+_SOURCE_CHARS = 200
+#: lines of other processes between the lines of a traceback; rich's boxes break up when a terminal wraps them
+_STRANGERS, _BOX_STRANGERS = 5, 40
 
 _TRACEBACK = "Traceback (most recent call last)"
-_FRAME = re.compile(r"\s+(?:\| )?File \".*\", line \d+(?:, in (\S+))?")
-_BOX_FRAME = re.compile(r"[│|?] .*:\d+ in (\w+|<\w+>)")
+_FRAME = re.compile(r"\s*(?:\| )?File \"(.*)\", line \d+(?:, in ?(\S+)?)?")
+_BOX_FRAME = re.compile(r"(.*):\d+ in (\w+|<\w+>)")
+_BOX_EDGES = "│|?┃"
+_BOX_CODE = re.compile(rf"(?:[❱>?] +)?\d+ [{_BOX_EDGES}]")
 #: A box's upper edge; without the characters for it rich draws it with `-`, a wrong code page with `?`.
 _BOX = re.compile(r"[^\w\s]{3} ?Traceback \(most recent call last\)")
 _NAME = r"(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*"
 _RAISED = re.compile(rf"({_NAME})(?:: ?(.*))?$", re.DOTALL)
+_LIKE_AN_ERROR = re.compile(r"\w+\.|\w*(?:Error|Exception|Interrupt|Invalid|Exit)$")
 #: Without a traceback above it only a name that cannot be anything else counts.
 _RAISED_ALONE = re.compile(
-    r"((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Invalid)): (.*)$", re.DOTALL
+    r"((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Invalid)): (.*)$|(MemoryError)$",
+    re.DOTALL,
 )
 _FATAL = re.compile(
     r".*can't open file '.*': \[Errno 2\]"
@@ -36,21 +44,49 @@ _FATAL = re.compile(
     r"|.*(?:oom-kill event|oom_kill event)"
     r"|.*CUDA Setup failed despite "
     r"|.*: command not found$|.*: No such file or directory$"
+    # a shell or Windows that cannot start the launcher
+    r"|(?:\S*/)?(?:sh|dash|bash|zsh): (?:line )?(?:\d+: )?\S+: (?:not found|Permission denied)$"
+    r"|(?:[\w.-]{1,80} : The term )?'[\w.-]{1,80}' is not recognized as (?:an internal|the name)"
+    r"|Fatal error in launcher: |.*Unable to create process using |No Python at '"
+    r"|did not find executable at '|.*: bad interpreter: "
+    r"|.*error while loading shared libraries: "
+    # native code that prints one line and ends the process: xformers, bitsandbytes, cuDNN, OpenMP, MKL, glibc, Rust
+    r"|CUDA error \([^()]+:\d+\): |Error .{3,200} at line \d+ in file .*\.\w+$"
+    r"|Could not load library lib\w+|Could not locate \w+\.dll"
+    r"|OMP: Error #\d|Intel (?:one)?MKL (?:FATAL )?ERROR"
+    r"|(?:double free or corruption|munmap_chunk\(\)|malloc\w*\(\)|free\(\)|realloc\(\)|corrupted (?:size|double))"
+    r"|\*\*\* stack smashing detected"
+    r"|thread '.{0,60}' panicked at |memory allocation of \d+ bytes failed"
 )
 #: Records of level INFO after which sd-scripts exits.
 _LEAVING = re.compile(r".*\.toml not found\.$|Config file already exists\. Aborting")
+#: What starts the trainer reports its end without a traceback: LoRA_Easy_Training_Scripts, fluxgym, lora-scripts,
+#: a window around musubi-tuner.
+_LAUNCHER_SAID = re.compile(
+    r"Command '.*' (?:returned non-zero (?P<status>exit status -?\d+)|(?P<died>died with \S+( \d+)?))"
+    r"|Command exited with code (?P<code>-?[1-9]\d*)|Training failed(?: /|$)"
+    r"|.*training process finished with errors or non-zero exit code \((?P<musubi>-?\d+)\)",
+    re.DOTALL,
+)
+LAUNCHER = "CalledProcessError"
 
 
-def fatal_word(text: str, end: int, *, in_record: bool) -> FatalSeen | None:
-    """What ends a process without a traceback: a log record after which the trainer exits, or a line outside
-    of them."""
+def fatal_word(text: str, end: int, *, in_record: bool) -> FatalSeen | ExceptionSeen | None:
+    """What ends a process without a traceback: a log record after which the trainer exits, a line outside of
+    them, or a launcher's report of its child, as the exception that others raise for it."""
+    said = _LAUNCHER_SAID.match(text)
+    if said is not None:
+        code = said["code"] or said["musubi"]
+        words = said["status"] or said["died"] or (f"exit status {code}" if code else text)
+        return ExceptionSeen(end, LAUNCHER, f"{words}.")
     if _LEAVING.match(text) or (not in_record and _FATAL.match(text)):
         return FatalSeen(end, text[:MESSAGE_CHARS])
     return None
 
 
 class FaultReader:
-    """Follows tracebacks line by line: plain ones, rich's boxes, several in a chain.
+    """Follows tracebacks line by line: plain ones, also without their indentation, rich's boxes, several in a
+    chain.
 
     An exception with a multi-line message (its first line ends in a colon, as in torch and the launcher) is
     held back until its last line is known."""
@@ -61,9 +97,18 @@ class FaultReader:
         self._frames: list[str] = []
         self._strangers = 0
         self._box_width = 0
+        self._box_text = ""  # a path that rich wrapped, so far
+        self._cut = False  # did its last piece fill the box?
+        self._code = False  # the line of code of an unindented frame is next
+        self._source = ""  # the newest line of code
         self._held: ExceptionSeen | None = None
         self._held_lines = 0
         self._last_length = 0  # of the newest line of its message, as printed
+
+    @staticmethod
+    def begins(text: str) -> bool:
+        """Does the line begin a traceback, or is it an exception without one?"""
+        return _TRACEBACK in text or _RAISED_ALONE.match(text) is not None
 
     def line(self, text: str, end: int, events: list[ConsoleEvent]) -> bool:
         """Read one line; True when it belongs to a traceback or to an exception's message."""
@@ -81,7 +126,7 @@ class FaultReader:
             return self._in_frames(text, end, events)
         alone = _RAISED_ALONE.match(text)
         if alone is not None:
-            self._raised(text, alone[1], alone[2], end, events)
+            self._raised(text, alone[1] or alone[3], alone[2] or "", end, events)
         return alone is not None
 
     def close(self, events: list[ConsoleEvent]) -> None:
@@ -91,26 +136,56 @@ class FaultReader:
             self._held = None
 
     def _begin(self, text: str) -> None:
-        self._in_traceback, self._strangers = True, 0
-        self._frames = []
+        self._in_traceback, self._strangers, self._code = True, 0, False
+        self._frames, self._source, self._box_text = [], "", ""
         self._box_width = len(text) if _BOX.search(text) else 0
 
     def _in_frames(self, text: str, end: int, events: list[ConsoleEvent]) -> bool:
-        frame = _FRAME.match(text) or _BOX_FRAME.match(text)
+        frame = _FRAME.match(text)
         if frame is not None:
-            self._frames = [*self._frames[1 - _FRAMES_KEPT :], frame[1] or ""]
+            self._through(frame[1], frame[2] or "")
+            self._code = text[0] == "F"
+            return True
+        if self._box_width and text[0] in _BOX_EDGES:
+            self._in_box(text)
             return True
         if text[0] in " \t│╭╰─┌└|+?":
+            self._source = text.strip(" ^~\t")[:_SOURCE_CHARS] or self._source
             return True
         raised = _RAISED.match(text)
+        if self._code and not (raised and _LIKE_AN_ERROR.match(raised[1])):
+            self._code, self._source = False, text[:_SOURCE_CHARS]
+            return True
         if raised is not None:
             self._in_traceback = False
             self._raised(text, raised[1], raised[2] or "", end, events)
             return True
+        if not text.strip("^~ "):
+            return True
         self._strangers += 1  # another process wrote between the frames
-        if self._strangers > 5:
+        if self._strangers > (_BOX_STRANGERS if self._box_width else _STRANGERS):
             self._in_traceback = False
         return False
+
+    def _through(self, path: str, function: str) -> None:
+        path = path.replace("\\", "/")[-_PATH_CHARS:]
+        self._frames = [*self._frames[1 - _FRAMES_KEPT :], f"{path}:{function}"]
+        self._strangers, self._source = 0, ""
+
+    def _in_box(self, text: str) -> None:
+        """A row of rich's box: code, or a piece of `path:line in function`."""
+        row = text.rstrip()
+        row = row[1:-1] if len(row) > 1 and row[-1] in _BOX_EDGES else row[1:]
+        row, full = row.strip(), len(row.strip()) >= self._box_width - 4
+        if not row or _BOX_CODE.match(row):
+            self._box_text = ""
+            return
+        joint = "" if self._cut or not self._box_text else " "
+        self._box_text, self._cut = f"{self._box_text}{joint}{row}"[-MESSAGE_CHARS:], full
+        frame = _BOX_FRAME.fullmatch(self._box_text)
+        if frame is not None:
+            self._through(frame[1], frame[2])
+            self._box_text = ""
 
     def _raised(
         self, text: str, name: str, message: str, end: int, events: list[ConsoleEvent]
@@ -119,6 +194,8 @@ class FaultReader:
         if self._ignored:
             self._ignored = False
             return
+        if name in ("SyntaxError", "IndentationError") and self._source:
+            message = f"{message.strip()}: {self._source}"
         seen = ExceptionSeen(end, name, _shortened(message.strip()), frames)
         # `AssertionError` alone is complete, `RuntimeError:` has its message below
         unfinished = text.endswith(":") or name.endswith("ChildFailedError")

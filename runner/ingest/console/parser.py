@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 
 from runner.ingest.console.dataset import DatasetReader
 from runner.ingest.console.faults import FaultReader, fatal_word
@@ -13,6 +14,7 @@ from runner.model import Phase
 from runner.model.events import (
     AttemptSeen,
     ConsoleEvent,
+    LinesUnread,
     ModelSaved,
     NothingToTrain,
     PhaseChanged,
@@ -38,6 +40,7 @@ _GLOG = re.compile(
     r"[IWEF]\d{4} |\[[IWE]\d* \S+\.cpp:\d+\] |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: |\[\d{4}-\d\d-\d\d \d\d:"
 )
 _WARNING_CHARS = 400
+_UNREAD_LINES, _UNREAD_CHARS = 3, 200
 
 
 class ConsoleParser:
@@ -72,6 +75,8 @@ class ConsoleParser:
         self._label = ""  # the last sentence: what a bar without a title is about
         self._noise = False  # indented lines belong to a Python warning
         self._after_fault = False  # lines below an exception belong to its message
+        # unknown lines, with their ends, since the last known one
+        self._unread: deque[tuple[int, str]] = deque(maxlen=_UNREAD_LINES)
         self._events: list[ConsoleEvent] = []
 
     def feed(self, data: bytes) -> list[ConsoleEvent]:
@@ -93,6 +98,7 @@ class ConsoleParser:
             self._text(token)
         self._end_record()
         self._faults.close(events)
+        self._tell_unread()
         return events
 
     # ------------------------------------------------------------------ bars
@@ -100,6 +106,8 @@ class ConsoleParser:
     def _step(self, shown: StepShown) -> None:
         self._interrupt()
         state = (shown.shown_step, shown.average)
+        if state != self._shown:  # else a dying trainer's bar, drawn once more
+            self._unread.clear()
         if self._phase is not Phase.TRAINING:
             # tqdm's monitor thread may redraw the same state in the middle of a save
             same = self._phase in LOOP and state == self._shown
@@ -170,6 +178,7 @@ class ConsoleParser:
 
     def _begin_record(self, record: Record) -> None:
         self._end_record()
+        self._unread.clear()
         self._faults.close(self._events)
         self._look_for_launch(record.message.lstrip(), record.end)
         self._noise = self._after_fault = False
@@ -209,6 +218,7 @@ class ConsoleParser:
         text = line.strip()
         self._look_for_launch(text, end)
         if self._faults.line(line, end, self._events):
+            self._tell_unread()
             self._after_fault = True
             return
         marker = _MARKER.match(text)
@@ -220,6 +230,15 @@ class ConsoleParser:
             self._dataset.line(text, end, self._events)
         elif not self._say(text, end, "") and not self._is_noise(line, text):
             self.unknown_lines += 1
+            self._unread.append((end, text[:_UNREAD_CHARS]))
+        else:
+            self._unread.clear()
+
+    def _tell_unread(self) -> None:
+        if self._unread:
+            lines = tuple(text for _, text in self._unread)
+            self._events.append(LinesUnread(self._unread[-1][0], lines))
+            self._unread.clear()
 
     # ------------------------------------------------------------------ sentences
 

@@ -108,6 +108,20 @@ KEYS = [
     "killed_by_signal",
     "loss_never_changes",
     "unknown",
+    # of public threads
+    "cache_invalid",
+    "cuda_driver",
+    "device_mismatch",
+    "environment_moved",
+    "file_not_utf8",
+    "launcher_not_found",
+    "model_not_loaded",
+    "native_crash",
+    "network_module_mismatch",
+    "permission_denied",
+    "python_too_old",
+    "storage_failed",
+    "system_library_missing",
 ]
 
 
@@ -392,11 +406,6 @@ def mismatch(saved: str, wanted: str) -> str:
             "ValueError: loaded state dict contains a parameter group that doesn't match the size of "
             "optimizer's group",
         ),
-        ("resume_accelerate_version", "KeyError: 'step'"),
-        (
-            "resume_accelerate_version",
-            "_pickle.UnpicklingError: Weights only load failed. This file",
-        ),
         (
             "disk_full",
             "safetensors_rust.SafetensorError: Error while serializing: IoError(Os { code: 28, kind: "
@@ -487,6 +496,11 @@ def test_wordings_of_exceptions(key: str, last: str) -> None:
         ("image_too_small_for_bucket", "ZeroDivisionError: division by zero", ("select_bucket",)),
         ("resume_optimizer_mismatch", "KeyError: 'momentum'", ("load_state", "step")),
         ("resume_accelerate_version", "KeyError: 'step'", ("load_state", "load_accelerator_state")),
+        (
+            "resume_accelerate_version",
+            "_pickle.UnpicklingError: Weights only load failed. This file",
+            ("load_state", "load_accelerator_state"),
+        ),
         (
             "base_model_architecture_mismatch",
             "KeyError: 'time_embed.0.weight'",

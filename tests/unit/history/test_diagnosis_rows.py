@@ -499,9 +499,9 @@ PAIRS = [
         "KeyError: 'exp_avg'",
         ("load_state", "load_state_dict"),
     ),
-    ("resume_optimizer_mismatch", "training", "KeyError: 'step'", ("step", "_init_group")),
-    ("resume_optimizer_mismatch", "training", "KeyError: 'k'", ("optimizer_step", "step")),
-    ("resume_optimizer_mismatch", "training", "KeyError: 'exp_avg_sq'", ("step", "_update")),
+    ("resume_optimizer_mismatch", "resumed", "KeyError: 'step'", ("step", "_init_group")),
+    ("resume_optimizer_mismatch", "resumed", "KeyError: 'k'", ("optimizer_step", "step")),
+    ("resume_optimizer_mismatch", "resumed", "KeyError: 'exp_avg_sq'", ("step", "_update")),
     (
         "dataset_toml_missing",
         "launching",
