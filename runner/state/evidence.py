@@ -38,8 +38,8 @@ _LAUNCHER = ("CalledProcessError", "ChildFailedError", "SignalException", "Proce
 class Evidence:
     """`exceptions`: those after which the bar did not advance, in order: earlier ones did not end the
     training. `phase`: what the trainer was doing when the first of them was raised, else at the end.
-    `final_begun`: the final file, without step or epoch in its name, was being written. `resumed`: a state was
-    loaded. `unread`: the last lines that the parser did not know, just before the first exception or the end."""
+    `final_begun`: the final file, without step or epoch in its name, was being written. `resumed`: a state
+    was loaded. `unread`: the last unknown lines, just before an exception or the end."""
 
     exceptions: tuple[ExceptionSeen, ...] = ()
     fatals: tuple[str, ...] = ()

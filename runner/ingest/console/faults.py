@@ -50,18 +50,18 @@ _FATAL = re.compile(
     r"|Fatal error in launcher: |.*Unable to create process using |No Python at '"
     r"|did not find executable at '|.*: bad interpreter: "
     r"|.*error while loading shared libraries: "
-    # native code that prints one line and ends the process: xformers, bitsandbytes, cuDNN, OpenMP, MKL, glibc, Rust
+    # native code that prints one line and ends the process: xformers, bitsandbytes, cuDNN, OpenMP, MKL, Rust
     r"|CUDA error \([^()]+:\d+\): |Error .{3,200} at line \d+ in file .*\.\w+$"
     r"|Could not load library lib\w+|Could not locate \w+\.dll"
     r"|OMP: Error #\d|Intel (?:one)?MKL (?:FATAL )?ERROR"
-    r"|(?:double free or corruption|munmap_chunk\(\)|malloc\w*\(\)|free\(\)|realloc\(\)|corrupted (?:size|double))"
+    r"|double free or corruption|munmap_chunk\(\)|malloc\w*\(\)|free\(\)|realloc\(\)|corrupted (?:size|double)"
     r"|\*\*\* stack smashing detected"
     r"|thread '.{0,60}' panicked at |memory allocation of \d+ bytes failed"
 )
 #: Records of level INFO after which sd-scripts exits.
 _LEAVING = re.compile(r".*\.toml not found\.$|Config file already exists\. Aborting")
-#: What starts the trainer reports its end without a traceback: LoRA_Easy_Training_Scripts, fluxgym, lora-scripts,
-#: a window around musubi-tuner.
+#: What starts the trainer reports its end without a traceback: LoRA_Easy_Training_Scripts, fluxgym,
+#: lora-scripts, a window around musubi-tuner.
 _LAUNCHER_SAID = re.compile(
     r"Command '.*' (?:returned non-zero (?P<status>exit status -?\d+)|(?P<died>died with \S+( \d+)?))"
     r"|Command exited with code (?P<code>-?[1-9]\d*)|Training failed(?: /|$)"

@@ -106,7 +106,7 @@ class ConsoleParser:
     def _step(self, shown: StepShown) -> None:
         self._interrupt()
         state = (shown.shown_step, shown.average)
-        if state != self._shown:  # else a dying trainer's bar, drawn once more
+        if state != self._shown:  # else the last bar of a dying trainer, drawn again
             self._unread.clear()
         if self._phase is not Phase.TRAINING:
             # tqdm's monitor thread may redraw the same state in the middle of a save
