@@ -86,7 +86,10 @@ def _signs(row: Entry) -> Iterator[str]:
         ("Signs in an error or in the last lines of the trainer:", row.said),
         ("Signs in an exception:", row.raised),
         ("Signs in a warning, if no error says more:", row.warned),
-        *((f"Signs in an exception {_company(one)}:", one.raised) for one in row.when_raised),
+        *(
+            (f"{f'Signs in an exception {_company(one)}'.rstrip()}:", one.raised)
+            for one in row.when_raised
+        ),
     ]
     for head, pattern in found:
         if pattern is not None and not pattern.pattern:
@@ -114,6 +117,8 @@ def _company(one: Company) -> str:
         )
     if one.during:
         parts.append(f"in the phase {_either(one.during)}")
+    if one.resumed:
+        parts.append("of a resumed run")
     return " ".join(parts)
 
 

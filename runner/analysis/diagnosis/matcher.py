@@ -48,7 +48,7 @@ def diagnose(
 
 
 def _with_script(setting: Setting, evidence: Evidence) -> Setting:
-    """With the script's name from a traceback or the launcher's command, where it is not known otherwise."""
+    """With the script's name from a traceback or the launcher's command, if the settings lack it."""
     if setting.runs_on.script is not None:
         return setting
     paths = (frame.rpartition(":")[0] for one in evidence.exceptions for frame in one.frames)
