@@ -59,8 +59,9 @@ class Prepared:
     seed: int
 
 
-METADATA_REFUSED = (
-    "the built-in trainer reads folders of images with caption files, no metadata_file"
+REFUSED = (
+    "the built-in trainer reads folders of images with caption files, no metadata_file and no "
+    "conditioning_data_dir"
 )
 
 
@@ -84,8 +85,9 @@ def prepare_dataset(args: Any) -> Prepared:
         except DatasetError as error:
             _explain(error, args.dataset_config)
             raise
-        if any(subset.metadata_file for spec in specs for subset in spec.subsets):
-            raise DatasetError(METADATA_REFUSED)
+        subsets = [subset for spec in specs for subset in spec.subsets]
+        if any(subset.metadata_file or subset.conditioning_data_dir for subset in subsets):
+            raise DatasetError(REFUSED)
     logger.info("prepare images.")
     plan = plan_datasets(specs, _Noted(Path()), random)
     captions: dict[str, str] = {}

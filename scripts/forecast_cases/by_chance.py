@@ -148,3 +148,92 @@ def _with_regularisation(dice: random.Random) -> dict[str, Any]:
     if dice.random() < 0.3:
         found["resolution"] = dice.choice([64, 128, 256, [128, 192]])
     return found
+
+
+def described(dice: random.Random, folder: Path) -> dict[str, Any]:
+    """Datasets of metadata files, of images with masks, and of folders, beside each other."""
+    sides = [64, 64, 128, dice.randint(60, 400), dice.randint(60, 400)]
+    files = {name: _pictures(dice, folder / name, sides) for name in FOLDERS}
+    for name in "mn":  # masks of the images of a and b
+        own = files["ab"["mn".index(name)]]
+        for file in own if dice.random() < 0.95 else own[1:]:
+            write_image(
+                folder / name / f"{Path(file).stem}{dice.choice(['.png', '.bmp'])}", (64, 64), 1
+            )
+        if dice.random() < 0.05:
+            write_image(folder / name / "surplus.png", (64, 64), 1)
+    for number in range(2):
+        _metadata(dice, folder, files, number)
+    flags: dict[str, Any] = {"seed": 42, "min_bucket_reso": 64, "resolution": "128"}
+    if dice.random() < 0.95:
+        flags["masked_loss"] = True
+    if dice.random() < 0.05:
+        flags["validation_split"] = dice.choice([0.2, 0.5])
+    for name in ("enable_bucket", "enable_bucket", "bucket_no_upscale", "alpha_mask"):
+        if dice.random() < 0.4:
+            flags[name] = True
+    if dice.random() < 0.5:
+        flags["train_batch_size"] = dice.randint(1, 5)
+    kinds = [_of_metadata, _of_masks, _of_masks, dataset]
+    datasets = [dice.choice(kinds)(dice) for _ in range(dice.randint(1, 3))]
+    # with masked_loss an empty dataset has the keys of one with masks
+    datasets = [one for one in datasets if one["subsets"] or not one.pop("cache_info", None)]
+    (folder / "d.json").write_text(json.dumps({"general": levels(dice), "datasets": datasets}))
+    return {**flags, "dataset_config": "d.json"}
+
+
+def _pictures(dice: random.Random, folder: Path, sides: list[int]) -> list[str]:
+    names = [
+        f"{n}{dice.choice(['.png', '.png', '.bmp', '.PNG'])}" for n in range(dice.randint(1, 9))
+    ]
+    for number, name in enumerate(names):
+        write_image(folder / name, (dice.choice(sides), dice.choice(sides)), number)
+    return names
+
+
+def _metadata(dice: random.Random, folder: Path, files: dict[str, list[str]], number: int) -> None:
+    """`0.json` lists files of a folder, `1.jsonl` absolute paths; sizes of some."""
+    name = dice.choice("ab")
+    entries: dict[str, dict[str, Any]] = {}
+    for file in files[name]:
+        key = str(folder / name / file) if number or dice.random() < 0.1 else file
+        entries[key] = {"caption": "x", "tags": "y"}
+        if dice.random() < 0.4:
+            entries[key]["image_size"] = [dice.randint(60, 300), dice.randint(60, 300)]
+    if number == 0:
+        (folder / "0.json").write_text(json.dumps(entries))
+        return
+    lines = (json.dumps({"image_path": key, **entry}) for key, entry in entries.items())
+    (folder / "1.jsonl").write_text("".join(f"{line}\n" for line in lines))
+
+
+def _of_metadata(dice: random.Random) -> dict[str, Any]:
+    subsets = []
+    for _ in range(dice.choice([1, 1, 2])):
+        one: dict[str, Any] = {"metadata_file": dice.choice(["0.json", "0.json", "1.jsonl"])}
+        if dice.random() < 0.97:
+            one["image_dir"] = dice.choice("ab")
+        if dice.random() < 0.6:
+            one["num_repeats"] = dice.choice([0, 1, 2, 5])
+        if dice.random() < 0.1:
+            one["alpha_mask"] = True
+        subsets.append(one)
+    found = levels(dice)
+    if dice.random() < 0.9:
+        found.pop("cache_info", None)  # not of a metadata file
+    return {**found, "subsets": subsets}
+
+
+def _of_masks(dice: random.Random) -> dict[str, Any]:
+    subsets = []
+    for images, masks in dice.choice([["am"], ["bn"]] * 3 + [["am", "bn", "am"], ["an"]]):
+        one = {"image_dir": dice.choice(SPELLINGS).format(images), "conditioning_data_dir": masks}
+        if dice.random() < 0.6:
+            one["num_repeats"] = dice.choice([1, 2, 5, 0]) if dice.random() < 0.3 else 3
+        if dice.random() < 0.05:
+            one |= dice.choice([{"random_crop": True}, {"is_reg": False}, {"class_tokens": "x"}])
+        subsets.append(one)
+    found = levels(dice)
+    if dice.random() < 0.8:
+        found["validation_split"] = 0.0
+    return {**found, "subsets": subsets}

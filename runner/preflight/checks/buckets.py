@@ -7,8 +7,12 @@ from typing import Any
 from runner.model.units import count
 from runner.preflight.cures.model import Fix
 from runner.preflight.facts import Facts
-from runner.preflight.model import Finding, check, failed, passed, skipped, some
-from runner.trainers.sd_scripts.dataset import DatasetError, DatasetSummary, PlannedImage
+from runner.preflight.model import Finding, check, failed, passed, skipped, some, warned
+from runner.trainers.sd_scripts.dataset import DatasetError
+from runner.trainers.sd_scripts.dataset.cropping import crop_words, file_name, lost, unfit
+
+#: a share of an image that is seldom cut off on purpose; neighbouring buckets differ by less
+MUCH = 0.4
 
 
 @check(
@@ -31,40 +35,36 @@ def buckets(facts: Facts) -> Finding:
         return _refused(facts, error)
     if not plan.images:
         return skipped("no images")
-    if unfit := [(one, image) for one in plan.datasets for image in _unfit(facts, one)]:
-        dataset, first = unfit[0]
+    cached = facts.on("cache_latents", "cache_latents_to_disk")
+    bucketed = Fix("sort images into buckets", {"enable_bucket": True, **_limits(facts)}, "dataset")
+    stops = () if cached else plan.datasets
+    if bad := [(one, image) for one in stops for image in unfit(one.spec, one.subsets, one.images)]:
+        dataset, first = bad[0]
         width, height = dataset.spec.resolution or (0, 0)
-        name = first.path.rpartition("/")[2]
-        more = f" and {len(unfit) - 1} more are" if len(unfit) > 1 else " is"
+        more = f" and {len(bad) - 1} more are" if len(bad) > 1 else " is"
         detail = (
-            f"{name}{more} not {width}x{height} ({first.size[0]}x{first.size[1]}), and without "
+            f"{file_name(first)}{more} not {width}x{height} ({first.size[0]}x{first.size[1]}), and without "
             "enable_bucket the training stops at the first one."
         )
-        fix = Fix("sort images into buckets", {"enable_bucket": True, **_limits(facts)}, "dataset")
-        return failed(f"{count(len(unfit), 'image')} unfit", detail, "", fix)
+        if cropped := crop_words(image for _, image in bad):
+            detail += f" With cached latents {cropped}."
+        return failed(f"{count(len(bad), 'image')} unfit", detail, "", bucketed)
+    fixed = [image for one in plan.datasets if not one.spec.enable_bucket for image in one.images]
+    if cached and (cropped := crop_words(fixed)):
+        detail = f"Without enable_bucket {cropped}."
+        lost_in = sum(lost(image) > 0 for image in fixed)
+        return warned(f"{count(lost_in, 'image')} cropped", detail, "", bucketed)
     if not any(spec.enable_bucket for spec in specs):
         return passed("all of one size", "Every image has the training resolution.")
     sizes = [f"{b.resolution[0]}x{b.resolution[1]}" for b in plan.buckets]
     differ = max(dataset.mean_aspect_error for dataset in plan.datasets)
     detail = f"{some(sizes, 6)}; the shapes differ by {differ:.3f} on average."
+    images = [image for one in plan.datasets for image in one.images]
+    if cropped := crop_words(images, MUCH):
+        advice = "raise max_bucket_reso, or crop them by hand"
+        much = sum(lost(image) > MUCH for image in images)
+        return warned(f"{count(much, 'image')} cropped", f"{cropped}. {detail}", advice)
     return passed(count(len(sizes), "bucket"), detail)
-
-
-def _unfit(facts: Facts, dataset: DatasetSummary) -> list[PlannedImage]:
-    """Images that stop a batch; with cached latents everything is resized beforehand."""
-    spec = dataset.spec
-    cached = facts.on("cache_latents", "cache_latents_to_disk")
-    if spec.enable_bucket or cached or spec.resolution is None:
-        return []
-    found = []
-    for image in dataset.images:
-        subset = dataset.subsets[image.subset].spec
-        crops = subset.random_crop or subset.face_crop_aug_range is not None
-        sides = list(zip(image.size, spec.resolution, strict=True))
-        small, large = any(i < r for i, r in sides), any(i > r for i, r in sides)
-        if small or (large and not crops):
-            found.append(image)
-    return found
 
 
 def _limits(facts: Facts) -> dict[str, Any]:

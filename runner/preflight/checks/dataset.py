@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import tomllib
 from collections.abc import MutableMapping
@@ -56,7 +57,9 @@ def dataset(facts: Facts) -> Finding:
         where = str(file)
     if wrong:
         detail = f"{where}: {'; '.join(map(str, wrong))}."
-        return failed(count(len(wrong), "mistake"), detail, f"correct {where}", cure)
+        evidence = wrong[0].kind or count(len(wrong), "mistake")
+        advice = "set the dataset config as dataset_config" if wrong[0].kind else f"correct {where}"
+        return failed(evidence, detail, advice, cure)
     try:
         facts.specs()
     except DatasetError as error:
@@ -72,11 +75,11 @@ def dataset(facts: Facts) -> Finding:
 def _counted(facts: Facts) -> Finding:
     subsets = facts.subsets()
     described = sum(subset.metadata_file is not None for subset in subsets)
-    if described and not facts.demands.metadata:
-        detail = (
-            "The built-in trainer reads folders of images with caption files, no metadata_file."
-        )
-        return failed("metadata_file", detail, "set the folder as image_dir, or use sd-scripts")
+    masked = any(subset.conditioning_data_dir is not None for subset in subsets)
+    if (described or masked) and not facts.demands.metadata:
+        key = "metadata_file" if described else "conditioning_data_dir"
+        detail = f"The built-in trainer reads folders of images with caption files, no {key}."
+        return failed(key, detail, f"remove {key}, or use sd-scripts")
     folders = len(subsets) - described
     parts = [count(folders, "image folder")] if folders or not described else []
     parts += [count(described, "metadata file")] if described else []
@@ -131,15 +134,21 @@ def _by_trainer(facts: Facts, file: Path) -> str | None:
 
 
 def mistakes_in_file(path: Path) -> list[Mistake]:
-    """For a .toml file; empty if fine, or in another format. Raises OSError."""
-    if path.suffix.lower() != ".toml":
+    """For a .toml or .json file; empty if fine, in another format, or invalid JSON. Raises OSError."""
+    suffix = path.suffix.lower()
+    if suffix not in (".toml", ".json"):
         return []
     try:
         text = read_text(path)
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         return [Mistake((), "the file is not UTF-8; save it as UTF-8", "", line)]
-    return mistakes_in_text(text, str(path))
+    if suffix == ".toml":
+        return mistakes_in_text(text, str(path))
+    try:
+        return list(mistakes(json.loads(text)))
+    except (ValueError, RecursionError):
+        return []  # reading it as a dataset says so
 
 
 def mistakes_in_text(text: str, where: str) -> list[Mistake]:

@@ -6,6 +6,7 @@ from runner.model.units import count
 from runner.preflight.cures.model import Fix
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, Rule, check, failed, judge, passed, skipped, warned
+from runner.trainers.sd_scripts.saves import save_warnings
 
 
 @check("steps", "Steps", 250)
@@ -25,7 +26,8 @@ def steps(facts: Facts) -> Finding:
     fix = Fix(f"expect {words}", {"steps": forecast.steps}, "expect")
     expected = facts.config.expect.steps
     # other checks report the plan's warnings
-    if expected is None and set(forecast.warnings) - set(facts.plan().warnings):
+    elsewhere = {*facts.plan().warnings, *save_warnings(facts.flags)}
+    if expected is None and set(forecast.warnings) - elsewhere:
         return warned(words, detail, f"{fix.words} if that is intended", fix)
     if expected not in (None, forecast.steps):
         advice = f"{fix.words}, or change the dataset or the epochs"

@@ -18,6 +18,7 @@ from runner.preflight.model import Finding, check, failed, passed, skipped, some
 from runner.store.registry import live_runs, same_target
 from runner.store.rundir import home
 from runner.trainers.sd_scripts.dataset import DatasetError
+from runner.trainers.sd_scripts.saves import save_warnings, zero_divisors
 
 
 @check("output", "Output", 340, foresees=("output_dir_missing", "output_not_writable"))
@@ -85,6 +86,25 @@ def overwrite(facts: Facts) -> Finding:
     free = same_target(str(folder), name) is None and facts.path("resume") not in files
     cure = move_cure("overwrite", "move the old files away", files) if free else None
     return warned(evidence, detail, "choose another output_name, or move the files", cure)
+
+
+@check("saves", "Saves", 355)
+def saves(facts: Facts) -> Finding:
+    """Do the flags of saving do what they seem to?
+
+    sd-scripts main 48d368fa: train_network.py divides by save_every_n_* and validate_every_n_*;
+    get_remove_step_no and get_remove_epoch_no (train_util.py) are only asked with their save_every_n_*.
+    """
+    if zero := zero_divisors(facts.flags):
+        names = [text.partition(" ")[0] for text in zero]
+        fix = Fix("without it", dict.fromkeys(names, False))
+        return failed(names[0], f"{'. '.join(zero)}.", "", fix)
+    if idle := save_warnings(facts.flags):
+        return warned(idle[0].partition(" ")[0], f"{'. '.join(idle)}.", "change or remove it")
+    files = len(facts.forecast().checkpoints)
+    if not files:
+        return skipped("files unknown")
+    return passed(count(files, "file"), f"{count(files, 'checkpoint')} will be written.")
 
 
 @check("other_run", "Other run", 360)

@@ -27,11 +27,12 @@ from runner.trainers.sd_scripts.forecast_words import (
     dataset_sources,
     file_sources,
     flag_warnings,
+    mask_warning,
     step_sources,
     step_warnings,
 )
 from runner.trainers.sd_scripts.sample_prompts import expected_samples
-from runner.trainers.sd_scripts.saves import expected_checkpoints
+from runner.trainers.sd_scripts.saves import expected_checkpoints, save_warnings
 from runner.trainers.sd_scripts.scripts import file_ending, no_lora
 from runner.trainers.sd_scripts.steps import Steps, count_steps
 
@@ -84,7 +85,8 @@ class Question:
         specs = self.specs
         if specs is None:
             specs = specs_from_flags(flags, self.base_dir)
-        return specs, plan_datasets(specs, self.source, self.shuffler, self.reso_divisor)
+        cached = bool(flags.get("cache_latents") or flags.get("cache_latents_to_disk"))
+        return specs, plan_datasets(specs, self.source, self.shuffler, self.reso_divisor, cached)
 
 
 def forecast(
@@ -146,12 +148,13 @@ def split_by_chance(question: Question) -> bool:
 
 def _drawn(question: Question) -> Forecast:
     flags = question.flags
+    alone = save_warnings(flags)
     try:
         if flags.get("dataset_class"):
             raise ValueError("dataset_class: a custom dataset cannot be counted")
         specs, plan = question.plan()
     except ValueError as error:  # DatasetError, or a non-numeric flag
-        return Forecast(warnings=(str(error),))
+        return Forecast(warnings=(str(error), *alone))
     known = Forecast(
         images=plan.images,
         reg_images=plan.reg_images,
@@ -167,11 +170,13 @@ def _drawn(question: Question) -> Forecast:
         checkpoints = expected_checkpoints(flags, steps, ending)
         samples = expected_samples(flags, question.base_dir, steps)
     except ValueError as error:
-        return dataclasses.replace(known, warnings=(str(error),))
+        return dataclasses.replace(known, warnings=tuple(dict.fromkeys((str(error), *alone))))
     warnings = (
         no_lora(question.script),
+        mask_warning(flags, specs, question.script),
         _doubling(question, specs, plan, steps),
         *plan.warnings,
+        *alone,
         *flag_warnings(flags, specs),
         *step_warnings(flags, plan, steps),
         samples.problem,

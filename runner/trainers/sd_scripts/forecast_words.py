@@ -13,6 +13,7 @@ from runner.trainers.sd_scripts.dataset import DatasetPlan, DatasetSpec, SubsetS
 from runner.trainers.sd_scripts.dataset.config import IGNORED_WITH_CONFIG
 from runner.trainers.sd_scripts.sample_prompts import Samples
 from runner.trainers.sd_scripts.saves import epochs_between_saves
+from runner.trainers.sd_scripts.scripts import CONTROL, TRAINED
 from runner.trainers.sd_scripts.steps import DEFAULT_MAX_TRAIN_STEPS, Steps
 
 Flags = Mapping[str, Any]
@@ -103,12 +104,6 @@ def file_sources(flags: Flags, origins: Mapping[str, str], samples: Samples) -> 
 def flag_warnings(flags: Flags, specs: Sequence[DatasetSpec]) -> list[str]:
     """Flags whose meaning other flags or the dataset config change."""
     texts = []
-    saves = {"save_every_n_steps", "save_every_n_epochs", "save_n_epoch_ratio"} & set(flags)
-    if flags.get("save_state") and not saves:
-        texts.append(
-            "save_state only saves together with a checkpoint: without save_every_n_steps or "
-            "save_every_n_epochs only at the end"
-        )
     if "max_train_epochs" in flags and "max_train_steps" in flags:
         texts.append("max_train_epochs overrides max_train_steps")
     if flags.get("dataset_config"):
@@ -129,6 +124,17 @@ def flag_warnings(flags: Flags, specs: Sequence[DatasetSpec]) -> list[str]:
     if flags.get("debug_dataset"):
         texts.append("debug_dataset shows the images and trains nothing")
     return texts
+
+
+def mask_warning(flags: Flags, specs: Sequence[DatasetSpec], script: str) -> str | None:
+    """Masks that the trainer does not expect, or expects in vain."""
+    masks = any(spec.masked and spec.subsets for spec in specs)
+    alpha = any(subset.alpha_mask for spec in specs for subset in spec.subsets)
+    if masks and not flags.get("masked_loss") and TRAINED.get(PurePath(script).name) != CONTROL:
+        return "conditioning_data_dir needs masked_loss: without it sd-scripts stops at this key"
+    if flags.get("masked_loss") and not masks and not alpha:
+        return "masked_loss has no effect: no subset has conditioning_data_dir or alpha_mask"
+    return None
 
 
 def step_warnings(flags: Flags, plan: DatasetPlan, steps: Steps) -> list[str]:

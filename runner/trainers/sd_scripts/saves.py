@@ -8,7 +8,7 @@ a checkpoint.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -38,12 +38,78 @@ def epoch_to_remove(epoch: int, every: int, keep_epochs: int | None) -> int | No
 
 
 def epochs_between_saves(flags: Mapping[str, Any], epochs: int) -> int | None:
-    """save_n_epoch_ratio overrides save_every_n_epochs. Raises ValueError below 1, which sd-scripts
-    divides by."""
+    """save_n_epoch_ratio overrides save_every_n_epochs. Raises ValueError below 1; sd-scripts divides by it."""
     ratio = number(flags, "save_n_epoch_ratio")
     if ratio is not None and ratio > 0:
         return math.floor(epochs / ratio) or 1
     return at_least(flags, "save_every_n_epochs", 1)
+
+
+#: flags that sd-scripts divides by (`% args.NAME` in the loop of train_network.py), and when
+DIVISORS: Mapping[str, str] = {
+    "save_every_n_steps": "at the first step",
+    "save_every_n_epochs": "at the end of the first epoch",
+    "validate_every_n_steps": "at the first step",
+    "validate_every_n_epochs": "at the end of the first epoch",
+}
+
+
+def zero_divisors(flags: Mapping[str, Any]) -> list[str]:
+    """Sentences about the flags whose 0 stops the training."""
+    found = []
+    for name, when in DIVISORS.items():
+        replaced = name == "save_every_n_epochs" and (number(flags, "save_n_epoch_ratio") or 0) > 0
+        if whole(flags, name) == 0 and not replaced:
+            found.append(
+                f"{name} is 0: use 1 or more, or remove it; sd-scripts divides by it and stops {when}"
+            )
+    return found
+
+
+def save_warnings(flags: Mapping[str, Any]) -> list[str]:
+    """Flags of saving that stop the training or have no effect, a sentence each."""
+    try:
+        return [*zero_divisors(flags), *_without_effect(flags)]
+    except ValueError:  # a flag that is no number: reported where it is used
+        return []
+
+
+def _without_effect(flags: Mapping[str, Any]) -> Iterator[str]:
+    by_ratio = (number(flags, "save_n_epoch_ratio") or 0) > 0
+    every = {
+        "steps": whole(flags, "save_every_n_steps"),
+        "epochs": 1 if by_ratio else whole(flags, "save_every_n_epochs"),
+    }
+    if flags.get("save_state") and not any(every.values()):
+        yield (
+            "save_state only saves together with a checkpoint: without save_every_n_steps or "
+            "save_every_n_epochs only at the end"
+        )
+    for what, between in every.items():
+        for name in (f"save_last_n_{what}", f"save_last_n_{what}_state"):
+            if whole(flags, name) is None:
+                continue
+            if not between:
+                yield f"{name} has no effect without save_every_n_{what}: {_stays(flags, name, every)}"
+            elif name.endswith("_state") and not flags.get("save_state"):
+                yield f"{name} has no effect without save_state"
+    keep, between = whole(flags, "save_last_n_steps"), every["steps"]
+    if keep and between and keep < between:
+        yield (
+            f"save_last_n_steps counts steps, not files: {keep} keeps only the newest of the files that are "
+            f"saved every {between} steps; {keep} files need {max(1, (keep - 1) * between)}"
+        )
+
+
+def _stays(flags: Mapping[str, Any], name: str, every: Mapping[str, int | None]) -> str:
+    kept = "every state stays" if name.endswith("_state") else "every checkpoint stays"
+    other = "epochs" if "_steps" in name else "steps"
+    if not every[other]:
+        return "only the final file is written"
+    meant = name.replace("steps", other) if other == "epochs" else name.replace("epochs", other)
+    if flags.get(meant) is not None:
+        return f"use {meant} alone"
+    return f"{kept}; set {meant} to delete older ones"
 
 
 def expected_checkpoints(
@@ -67,6 +133,8 @@ def expected_checkpoints(
         at = step + steps.offset
         return ExpectedCheckpoint(stem + ending, at, epoch, f"{stem}-state" if state else None)
 
+    if zero := zero_divisors(flags):
+        raise ValueError(zero[0])
     by_step = _Saved(flags, "steps", at_least(flags, "save_every_n_steps", 1), step_to_remove)
     by_epoch = _Saved(flags, "epochs", epochs_between_saves(flags, steps.epochs), epoch_to_remove)
     last_step = steps.counted_from

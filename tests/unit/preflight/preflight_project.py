@@ -72,9 +72,10 @@ class Project:
         expect: str = "",
         trainer: str = 'sd_scripts = "embedded"',
         rest: str = "",
+        dataset: str = "dataset.toml",
     ) -> Config:
         (self.root / "plasma.toml").write_text(
-            f'[trainer]\n{trainer}\n[train]\ndataset_config = "dataset.toml"\n'
+            f'[trainer]\n{trainer}\n[train]\ndataset_config = "{dataset}"\n'
             f'output_dir = "out"\noutput_name = "hero"\nmax_train_epochs = 2\n{train}\n'
             f"[expect]\n{expect}\n{rest}",
             encoding="utf-8",

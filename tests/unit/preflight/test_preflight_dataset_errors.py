@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +23,9 @@ resolution = "512"
   image_dir = "a"
   num_repeats = "ten"
 """
+
+
+SUBSET = '[[datasets]]\n[[datasets.subsets]]\nimage_dir = "a"\n'
 
 
 def test_three_mistakes_are_three_with_their_lines() -> None:
@@ -44,7 +49,21 @@ def test_a_syntax_error_is_one_mistake_with_its_cure() -> None:
     [
         ("[[datasets]]\n[[datasets.subsets]]\nnum_repeats = 2\n", "without image_dir"),
         ("[train]\nx = 1\n", "train is unknown in the top level"),
-        ("pretrained_model_name_or_path = 'a'\n", "is unknown in the top level"),
+        (
+            "pretrained_model_name_or_path = 'a'\n",
+            "this is a training config, not a dataset config",
+        ),
+        (
+            "[[datasets]]\nimage_dir = 'a'\n",
+            "unknown in [[datasets]]; set it in [[datasets.subsets]]",
+        ),
+        (
+            f"{SUBSET}batch_size = 2\n",
+            "batch_size is unknown in [[datasets.subsets]]; set it in [[d",
+        ),
+        ("batch_size = 2\n", "unknown in the top level; set it in [[datasets]] or [general]"),
+        ("[general]\ncache_latents = true\n", "it is a flag of the trainer, not of a dataset"),
+        (f"{SUBSET}caption_dir = 'c'\n", "captions are read only from files next to the images"),
         ("general = 3\n", "general must be a table"),
         ("datasets = 3\n", "datasets must be a list"),
         ("[[datasets]]\nsubsets = 3\n", "subsets must be a list"),
@@ -68,11 +87,66 @@ def test_every_kind_of_mistake_is_told(text: str, said: str) -> None:
         "[general]\nresolution = [512, 768]\ncaption_dropout_rate = 1\n",
         "[general]\nnum_repeats = true\n",  # voluptuous takes true for an integer
         "[[datasets]]\n[[datasets.subsets]]\nmetadata_file = 'm.json'\nnum_repeats = 2\n",
-        "[[datasets]]\n[[datasets.subsets]]\nconditioning_data_dir = 'c'\nanything = 1\n",
+        f"{SUBSET}conditioning_data_dir = 'c'\nnum_repeats = 2\n",
     ],
 )
 def test_what_sd_scripts_takes_is_no_mistake(text: str) -> None:
     assert list(mistakes(tomllib.loads(text))) == []
+
+
+TRAINING = """\
+[model_arguments]
+pretrained_model_name_or_path = "m.safetensors"
+v2 = false
+[optimizer_arguments]
+learning_rate = 1e-4
+"""
+FLAT = TRAINING.replace("[model_arguments]\n", "").replace("[optimizer_arguments]\n", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "kind", "said"),
+    [
+        (TRAINING, 2, "a training config", "(pretrained_model_name_or_path, v2 and 1 more are flags"),
+        (FLAT, 1, "a training config", "give it as config_file"),
+        (f"seed = 1\n{SUBSET}", 1, "flags of the trainer", "seed is a flag of the trainer"),
+        ("[general]\nresolution = [9, 9]\n[[datasets]]\nvideo_directory = 'v'\nbad = 1\n", 4,
+         "for musubi-tuner", "video_directory is a key of musubi-tuner"),
+        ("[general]\ncache_directory = 'c'\n", 2, "for musubi-tuner", "train with musubi-tuner"),
+        ("resolutions = [512]\n[[directory]]\npath = 'a'\n", 2, "for diffusion-pipe", "diffusion-pipe"),
+        ("[[subsets]]\nimage_dir = 'a'\n[general_args.args]\nseed = 1\n", 1, "of Easy Scripts",
+         "plasma-tui init --from"),
+        ("[trainer]\nsd_scripts = 'x'\n[train]\nseed = 1\n", 1, "a plasma.toml", "this is a plasma.toml"),
+        ("[dataset.general]\nflip_aug = true\n", 1, "inside [dataset]", "write [general]"),
+        ("['a.png']\ncaption = 'x'\n['b.png']\ntags = 'y'\n", None, "a metadata file", "metadata_file"),
+    ],
+)  # fmt: skip
+def test_a_file_of_another_kind_is_named_in_one_sentence(
+    text: str, line: int | None, kind: str, said: str
+) -> None:
+    (found,) = mistakes_in_text(text, "d.toml")
+    assert (found.line, found.kind) == (line, kind)
+    assert said in found.text
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([{"id": "a", "type": "local", "instance_data_dir": "a"}], "for SimpleTuner"),
+        ([1], "no dataset config"),
+        ({"LoRA_type": "Standard", "train_batch_size": 1}, "a training config"),
+    ],
+)
+def test_json_of_another_kind_too(values: Any, kind: str, project: Project) -> None:
+    (project.root / "dataset.json").write_text(json.dumps(values))
+    found = project.find("dataset", dataset="dataset.json")
+    assert (found.status, found.evidence) == ("fail", kind)
+    assert "crash" not in found.detail
+
+
+def test_all_mistakes_of_a_json_are_told(project: Project) -> None:
+    (project.root / "dataset.json").write_text(json.dumps(tomllib.loads(THREE)))
+    assert project.find("dataset", dataset="dataset.json").evidence == "3 mistakes"
 
 
 project = project_fixture()

@@ -233,6 +233,23 @@ def test_cached_latents_and_cropping_need_no_buckets(project: Project) -> None:
     assert project.find("buckets").status == "fail", "cropping enlarges nothing"
 
 
+def test_cached_latents_crop_without_buckets(project: Project) -> None:
+    for name in ("0001.png", "0002.png"):
+        (project.train / name).write_bytes(png(64, 96))
+    found = project.find("buckets", train="cache_latents = true")
+    assert (found.status, found.evidence) == ("warn", "2 images cropped")
+    assert "2 images are cropped: at most 33% of 0001.png (64x96) is lost" in found.detail
+
+
+def test_an_image_much_longer_than_every_bucket_is_cropped(project: Project) -> None:
+    project.write_dataset("enable_bucket = true\nmin_bucket_reso = 64\nmax_bucket_reso = 64")
+    assert project.find("buckets").status == "pass"
+    (project.train / "0001.png").write_bytes(png(64, 256))
+    found = project.find("buckets")
+    assert (found.status, found.evidence) == ("warn", "1 image cropped")
+    assert "1 image is cropped: 75% of 0001.png (64x256) is lost" in found.detail
+
+
 def test_an_image_smaller_than_a_step_stops_no_upscale(project: Project) -> None:
     (project.train / "0001.png").write_bytes(png(20, 20))
     project.write_dataset(general=f"{BUCKETS}\nbucket_no_upscale = true")

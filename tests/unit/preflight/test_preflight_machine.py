@@ -474,3 +474,16 @@ def test_the_interpreter_is_really_asked(project: Project) -> None:
     found = project.find("python")
     version = ".".join(map(str, sys.version_info[:3]))
     assert (found.status, found.evidence) == ("pass", f"Python {version}")
+
+
+def test_flags_of_saving_do_what_they_seem_to(project: Project) -> None:
+    found = project.find("saves", train="save_every_n_epochs = 1")
+    assert (found.status, found.evidence) == ("pass", "2 files")
+    found = project.find("saves", train="save_every_n_epochs = 0")
+    assert (found.status, found.evidence) == ("fail", "save_every_n_epochs")
+    assert "stops at the end of the first epoch" in found.detail
+    found.cures[0].apply(lambda line: None)
+    assert "save_every_n_epochs" not in (project.root / "plasma.toml").read_text()
+    found = project.find("saves", train="save_every_n_epochs = 1\nsave_last_n_steps = 3")
+    assert (found.status, found.evidence) == ("warn", "save_last_n_steps")
+    assert project.find("steps", train="save_last_n_steps = 3").status == "pass"

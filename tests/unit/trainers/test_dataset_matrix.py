@@ -19,7 +19,8 @@ SEEN: dict[str, list[Any]] = json.loads(RECORD.read_text(encoding="utf-8"))
 def test_images_buckets_and_batches_are_those_of_the_trainer(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert sum(plan is not None for plan in SEEN[kind]) >= 25
+    trained = sum(plan is not None for plan in SEEN[kind])
+    assert trained >= (20 if kind == "described" else 25)
     for seed, theirs in enumerate(SEEN[kind], 1):
         folder = tmp_path / str(seed)
         folder.mkdir()

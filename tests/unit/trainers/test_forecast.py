@@ -292,3 +292,25 @@ def test_the_warning_about_regularisation_counts_with_the_trainers_own_split(
         (folder / "d.toml").write_text(text)
         warning = told(folder, max_train_epochs=1, seed=seed).warnings[0]
         assert f"not {steps}: the regularisation subset" in warning
+
+
+def test_flags_that_stop_the_training_are_told_without_a_dataset_too(tmp_path: Path) -> None:
+    seen = forecast({"dataset_config": "none.toml", "save_every_n_epochs": 0}, tmp_path)
+    assert "the dataset config does not exist" in seen.warnings[0]
+    assert seen.warnings[1].startswith("save_every_n_epochs is 0")
+
+
+def test_masks_without_masked_loss_and_masked_loss_without_masks(tmp_path: Path) -> None:
+    folder = project(tmp_path, train=2, more='caption_extension = ".txt"')
+    seen = told(folder, masked_loss=True)
+    assert "masked_loss has no effect" in seen.warnings[0]
+    for number in range(2):
+        write_png(tmp_path / "masks" / f"{number:02d}.png")
+    text = (folder / "d.toml").read_text()
+    (folder / "d.toml").write_text(f'{text}conditioning_data_dir = "masks"\n')
+    assert told(folder, masked_loss=True).warnings == ()
+    seen = told(folder)
+    assert seen.batches_per_epoch == 20
+    assert seen.warnings == (
+        "conditioning_data_dir needs masked_loss: without it sd-scripts stops at this key",
+    )

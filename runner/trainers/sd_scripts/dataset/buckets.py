@@ -133,9 +133,9 @@ def bucket_resolutions(resolution: Size, low: int, high: int, steps: int) -> tup
 
 
 def check_reso_steps(specs: Sequence[DatasetSpec], divisor: int = 64) -> None:
-    """train_network.py requires bucket_reso_steps to be a multiple of 64 (SDXL: 32). A dataset without
-    subsets is of another kind and is skipped."""
+    """train_network.py requires bucket_reso_steps to be a multiple of 64 (SDXL: 32). Datasets with masks do
+    not know theirs there and are skipped."""
     for spec in specs:
-        if spec.subsets and spec.enable_bucket and spec.bucket_reso_steps % divisor:
+        if not spec.masked and spec.enable_bucket and spec.bucket_reso_steps % divisor:
             said = f"bucket_reso_steps is {spec.bucket_reso_steps}{{}} it must be divisible by {divisor}."
             raise DatasetError(said.format(":"), said.format("."), "AssertionError")

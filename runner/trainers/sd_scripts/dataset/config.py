@@ -10,13 +10,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from runner.config.positions import KeyPath, key_lines
 from runner.files.regular_file import read_text
 from runner.files.toml_text import parse_toml
-from runner.trainers.sd_scripts.dataset.schema import check_config
+from runner.trainers.sd_scripts.dataset.schema import MASKS, check_config
 from runner.trainers.sd_scripts.dataset.spec import DatasetError, DatasetSpec, Size, SubsetSpec
 
 #: Command line names that differ from the configuration's.
@@ -73,7 +74,7 @@ def specs_from_flags(flags: Mapping[str, Any], base_dir: Path) -> tuple[DatasetS
     config_path = flags.get("dataset_config")
     if config_path:
         path = base_dir / str(config_path)
-        return read_specs(load_dataset_file(path), flags, str(config_path))
+        return read_specs(load_dataset_file(path), flags, str(config_path), path)
     if flags.get("in_json"):
         if not flags.get("train_data_dir"):
             raise DatasetError(
@@ -90,24 +91,33 @@ def specs_from_flags(flags: Mapping[str, Any], base_dir: Path) -> tuple[DatasetS
 
 
 def read_specs(
-    config: Mapping[str, Any], flags: Mapping[str, Any], where: str
+    config: Mapping[str, Any], flags: Mapping[str, Any], where: str, file: Path | None = None
 ) -> tuple[DatasetSpec, ...]:
-    """Apply all fallbacks to a dataset configuration. Raises DatasetError naming `where`."""
-    check_config(config, where)
+    """Apply all fallbacks to a dataset configuration. Raises DatasetError naming `where`, and the line in
+    `file`."""
+    check_config(config, where, lambda: _lines(file))
     general = config.get("general", {})
     command = command_line_fallbacks(flags)
     specs = []
     for dataset in config.get("datasets", []):
         subsets = tuple(
-            _fill(
-                SubsetSpec,
-                [subset, dataset, general, command],
-                **({} if "image_dir" in subset else {"image_dir": "", "rootless": True}),
-            )
+            _fill(SubsetSpec, [subset, dataset, general, command], **dict(_fixed(subset)))
             for subset in dataset.get("subsets", [])
         )
         specs.append(_fill(DatasetSpec, [dataset, general, command], subsets=subsets))
     return tuple(specs)
+
+
+def _lines(file: Path | None) -> dict[KeyPath, int]:
+    return key_lines(read_text(file)) if file and file.suffix.lower() == ".toml" else {}
+
+
+def _fixed(subset: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What a subset of its kind does not fall back for."""
+    if "image_dir" not in subset:
+        yield from {"image_dir": "", "rootless": True}.items()
+    if MASKS in subset:
+        yield from {"class_tokens": None, "alpha_mask": False}.items()
 
 
 def command_line_fallbacks(flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,8 +134,8 @@ def command_line_fallbacks(flags: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(named.get("face_crop_aug_range"), str):
         low, high = named["face_crop_aug_range"].split(",")
         named["face_crop_aug_range"] = (float(low), float(high))
-    named.pop("image_dir", None)
-    named.pop("is_reg", None)
+    for name in ("image_dir", "is_reg", MASKS):
+        named.pop(name, None)
     return named
 
 

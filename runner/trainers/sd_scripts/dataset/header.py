@@ -45,6 +45,22 @@ def read_header(path: str | Path) -> ImageHeader | None:
     return found if found is not None and min(found.size) > 0 else None
 
 
+def has_alpha(path: str | Path) -> bool:
+    """Can its pixels be transparent? By the header of a PNG or WebP; True for formats that are not read here
+    (AVIF, JPEG XL), and for a file that cannot be read."""
+    try:
+        with open(path, "rb") as stream:  # noqa: PTH123
+            head = stream.read(_FIRST_READ)
+    except OSError:
+        return True
+    if head[:8] == b"\x89PNG\r\n\x1a\n":
+        return head[25:26] in (b"\x04", b"\x06") or b"tRNS" in head
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        lossless = head[12:16] == b"VP8L" and len(head) > 24 and bool(head[24] >> 4 & 1)
+        return lossless or (head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & 0x10))
+    return head[:2] not in (b"\xff\xd8", b"BM")
+
+
 def _known(descriptor: int, head: bytes) -> ImageHeader | None:
     if head[:8] == b"\x89PNG\r\n\x1a\n" and head[12:16] == b"IHDR":
         return ImageHeader(struct.unpack(">LL", head[16:24]))

@@ -15,8 +15,10 @@ from runner.trainers.sd_scripts.dataset.buckets import (
     buckets_for,
     check_reso_steps,
 )
+from runner.trainers.sd_scripts.dataset.cropping import size_warning
 from runner.trainers.sd_scripts.dataset.files import PLUGIN_EXTENSIONS
 from runner.trainers.sd_scripts.dataset.listing import ImageSource, Listing
+from runner.trainers.sd_scripts.dataset.masks import MaskPairs, check_masks, pair_masks
 from runner.trainers.sd_scripts.dataset.register import (
     PlannedImage,
     Registry,
@@ -38,7 +40,8 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class DatasetSummary:
-    """One dataset. `train_images` and `reg_images` are the banner's: files times repeats."""
+    """One dataset. `train_images` and `reg_images` are the banner's: files times repeats. `masks`: None
+    without conditioning_data_dir."""
 
     spec: DatasetSpec
     subsets: tuple[SubsetSummary, ...]
@@ -48,6 +51,7 @@ class DatasetSummary:
     reg_images: int
     mean_aspect_error: float
     limits: Buckets
+    masks: MaskPairs | None = None
 
     @property
     def batches(self) -> int:
@@ -84,9 +88,11 @@ def plan_datasets(
     source: ImageSource,
     shuffler: Shuffler | None = None,
     reso_divisor: int = 64,
+    cached: bool = False,
 ) -> DatasetPlan:
     """Plan one epoch. `shuffler` decides which images a validation split without validation_seed picks; the
-    trainer seeds it with --seed. Raises DatasetError for errors that stop the trainer."""
+    trainer seeds it with --seed. `cached`: latents are cached, so every image is resized. Raises DatasetError
+    for errors that stop the trainer."""
     shuffler = shuffler or random.Random(0)
     warnings: list[str] = []
     limits = [buckets_for(spec) for spec in specs]
@@ -96,7 +102,7 @@ def plan_datasets(
     registries = [register(spec, source, shuffler, written=written) for spec in specs]
     validation_registries = [register(spec, source, shuffler, True, written) for spec in held_out]
     datasets = [
-        _summary(spec, limit, registry, source, warnings)
+        _summary(spec, limit, registry, source, warnings, cached)
         for spec, limit, registry in zip(specs, limits, registries, strict=True)
     ]
     validation = [
@@ -124,6 +130,7 @@ def _summary(
     registry: Registry,
     source: ImageSource,
     warnings: list[str],
+    cached: bool = False,
 ) -> DatasetSummary:
     warnings += registry.warnings
     warnings += [text for subset in registry.subsets for text in _left_out(subset)]
@@ -132,6 +139,10 @@ def _summary(
             f"{registry.reg_images} regularisation images for {registry.train_images} training "
             "images: the surplus is never used"
         )
+    pairs = None
+    if spec.masked and spec.subsets:
+        pairs = pair_masks(spec, registry, source)
+        warnings += check_masks(spec, pairs)
     images = []
     error = 0.0
     places: dict[Size | None, Placement] = {}
@@ -145,7 +156,13 @@ def _summary(
         images.append(
             replace(image, size=size or (0, 0), bucket=place.bucket, resized=place.resized)
         )
-    warnings += _size_warnings(spec, images, source)
+    if turned := [image.path for image in images if source.rotated(image.path)]:
+        warnings.append(
+            f"{_are(turned)} rotated only in the EXIF header, which sd-scripts "
+            "ignores: save the image upright"
+        )
+    if text := size_warning(spec, registry.subsets, images, cached):
+        warnings.append(text)
     return DatasetSummary(
         spec=spec,
         subsets=tuple(registry.subsets),
@@ -155,6 +172,7 @@ def _summary(
         reg_images=registry.reg_images,
         mean_aspect_error=error / len(images) if images else 0.0,
         limits=limits,
+        masks=pairs,
     )
 
 
@@ -213,26 +231,6 @@ def _left_out(subset: SubsetSummary) -> list[str]:
         )
     if listing.below:
         texts.append(f"{name}: {listing.below} images in deeper folders are never read")
-    return texts
-
-
-def _size_warnings(
-    spec: DatasetSpec, images: Sequence[PlannedImage], source: ImageSource
-) -> list[str]:
-    texts = []
-    if turned := [image.path for image in images if source.rotated(image.path)]:
-        texts.append(
-            f"{_are(turned)} rotated only in the EXIF header, which sd-scripts "
-            "ignores: save the image upright"
-        )
-    if spec.enable_bucket or spec.resolution is None:
-        return texts
-    if unlike := [image.path for image in images if image.size != spec.resolution]:
-        width, height = spec.resolution
-        texts.append(
-            f"{_are(unlike)} not {width}x{height}: without enable_bucket, and unless latents are "
-            "cached or cropping is on, sd-scripts stops at the first one"
-        )
     return texts
 
 

@@ -67,15 +67,22 @@ def register(
 ) -> Registry:
     """Register a dataset's images in the trainer's order: train subsets first, then regularisation.
 
-    `validation`: the validation half, where every image of a folder counts once; those of a metadata file are
-    in both halves, with their repeats. `written`: `cache_info` files in the folders so far; extended here.
-    Raises DatasetError."""
+    `validation`: the validation half, where every image of a folder counts once; a metadata file is in both
+    halves with all its images, a folder with masks with its training half, both with their repeats.
+    `written`: `cache_info` files in the folders so far; extended here. Raises DatasetError."""
     registry = Registry()
     images: dict[str, PlannedImage] = {}
     reg_images: list[PlannedImage] = []
     written = {} if written is None else written
     seen: set[str] = set()
+    validation = validation and not spec.masked
     for subset in spec.subsets:
+        if spec.masked and subset.random_crop:
+            sentence = (
+                f"{subset.name}: random_crop cannot be used with conditioning_data_dir; remove it."
+            )
+            said = "random_crop is not supported in ControlNetDataset"
+            raise DatasetError(sentence, said, "AssertionError")
         in_folder = subset.metadata_file is None
         repeats = 1 if validation and in_folder else subset.num_repeats
         if repeats < 1 or subset.name in seen:

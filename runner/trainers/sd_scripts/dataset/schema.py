@@ -6,12 +6,13 @@ type anywhere stops it, and only one of all mistakes is shown, as `... @ data['d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from runner.config.errors import cure_for, kind
-from runner.config.positions import KeyPath
+from runner.config.positions import KeyPath, line_of
+from runner.trainers.sd_scripts.dataset.foreign import TRAINER_FLAGS, foreign
 from runner.trainers.sd_scripts.dataset.spec import DatasetError, DatasetSpec, SubsetSpec
 
 NUMBER, RESOLUTION, PAIR = "number", "resolution", "pair"
@@ -39,7 +40,8 @@ def _keys_of(spec: type[SubsetSpec | DatasetSpec]) -> dict[str, Any]:
 
 #: of caption files, which a dataset of metadata files does not have
 _CAPTION_FILES = {"caption_extension": str, "class_tokens": str, "cache_info": bool}
-_OF_ONE_KIND = ("image_dir", "metadata_file", "rootless", "is_reg", "alpha_mask", *_CAPTION_FILES)
+_OF_ONE_SUBSET = ("image_dir", "metadata_file", "conditioning_data_dir", "is_reg", "alpha_mask")
+_OF_ONE_KIND = (*_OF_ONE_SUBSET, "rootless", *_CAPTION_FILES)
 _SHARED = {key: kind for key, kind in _keys_of(SubsetSpec).items() if key not in _OF_ONE_KIND}
 METADATA_DATASET = {
     **_keys_of(DatasetSpec),
@@ -51,46 +53,54 @@ del METADATA_DATASET["prior_loss_weight"]  # only a flag of the command line
 DATASET = GENERAL = METADATA_DATASET | _CAPTION_FILES
 METADATA_SUBSET = {**_SHARED, "metadata_file": str, "image_dir": str, "alpha_mask": bool}
 SUBSET = {**_SHARED, **_CAPTION_FILES, "image_dir": str, "is_reg": bool, "alpha_mask": bool}
-#: A subset with one of these uses a method not supported here.
-OTHER_METHODS = ("conditioning_data_dir",)
+#: of images with masks (masked_loss) or control images, sd-scripts' ControlNetDataset
+MASKED_DATASET = {key: kind for key, kind in DATASET.items() if key != "class_tokens"}
+MASKED_SUBSET = {
+    **_SHARED, "image_dir": str, "conditioning_data_dir": str, "caption_extension": str, "cache_info": bool
+}  # fmt: skip
+#: keys of other programs and of wishes
+_ELSEWHERE = {
+    "caption_dir": "captions are read only from files next to the images",
+    "recursive": "deeper folders are never read; add a subset for each",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
     """`path`: keys from the top; `text`: what and what to do; `said`: sd-scripts' message; `line` counts from
-    1, None without a line."""
+    1, None without a line; `kind`: of the file, if it is another one."""
 
     path: KeyPath
     text: str
     said: str
     line: int | None = None
+    kind: str = ""
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.text}" if self.line else self.text
 
 
-def check_config(config: Mapping[str, Any], where: str) -> None:
-    """Raise DatasetError at the first key that sd-scripts would reject. `where`: the file."""
+def check_config(
+    config: Mapping[str, Any],
+    where: str,
+    lines: Callable[[], Mapping[KeyPath, int]] = dict,
+) -> None:
+    """Raise DatasetError at the first key that sd-scripts would reject. `where`: the file; `lines`: of its
+    keys."""
     for mistake in mistakes(config):
         place = "".join(f"[{key!r}]" for key in mistake.path)
         said = f"{mistake.said} @ data{place}"
-        raise DatasetError(
-            f"{where}: {said}: sd-scripts stops at a key it does not know or a value of another "
-            "type; fix it there.",
-            said,
-            "MultipleInvalid",
-        )
-    for i, dataset in enumerate(config.get("datasets", [])):
-        for j, subset in enumerate(dataset.get("subsets", [])):
-            for key in subset.keys() & set(OTHER_METHODS):
-                raise DatasetError(
-                    f"{where}: data['datasets'][{i}]['subsets'][{j}] uses {key}; only folders of images "
-                    "with caption files and metadata files can be counted here."
-                )
+        placed = replace(mistake, line=line_of(mistake.path, lines()))
+        sentence = f"{where}: {placed}." if mistake.kind else f"{where}: {said}: {placed}."
+        raise DatasetError(sentence, said, "MultipleInvalid")
 
 
 def mistakes(values: Mapping[str, Any]) -> Iterator[Mistake]:
-    """Every key unknown to the trainer and every value of a wrong type, in its order."""
+    """Every key unknown to the trainer and every value of a wrong type, in its order. Of a file of another
+    kind, only that."""
+    if (found := foreign(values)) is not None:
+        yield Mistake(found.path, found.text, found.said, kind=found.kind)
+        return
     yield from _unknown(values, ("general", "datasets"), (), "the top level")
     yield from _keys(values.get("general", {}), GENERAL, ("general",), "[general]", "general")
     datasets = values.get("datasets", [])
@@ -101,7 +111,8 @@ def mistakes(values: Mapping[str, Any]) -> Iterator[Mistake]:
         yield from _dataset(dataset, ("datasets", index))
 
 
-_A_LIST = "expected a list"
+_A_LIST, _EXTRA = "expected a list", "extra keys not allowed"
+MASKS = "conditioning_data_dir"
 
 
 def _dataset(dataset: Any, path: KeyPath) -> Iterator[Mistake]:
@@ -111,10 +122,16 @@ def _dataset(dataset: Any, path: KeyPath) -> Iterator[Mistake]:
         text = "subsets must be a list: write [[datasets.subsets]]"
         yield Mistake((*path, "subsets"), text, _A_LIST)
         return
+    masked = [isinstance(subset, Mapping) and MASKS in subset for subset in subsets]
+    if any(masked) and not all(masked):
+        place = (*path, "subsets", masked.index(True), MASKS)
+        text = f"only some subsets of the dataset have {MASKS}; use a separate dataset for those"
+        yield Mistake(place, text, _EXTRA)
+        return
     # one without subsets counts as one of metadata files
     kinds = {isinstance(subset, Mapping) and "metadata_file" in subset for subset in subsets}
-    described = kinds != {False}
-    if len(kinds) == 2:
+    described = kinds != {False} and not any(masked)
+    if len(kinds) == 2 and described:
         text = (
             "a dataset mixes metadata_file and folders of images; use a separate dataset for each"
         )
@@ -122,17 +139,20 @@ def _dataset(dataset: Any, path: KeyPath) -> Iterator[Mistake]:
         yield Mistake(path, text, said)
         return
     rest = {key: value for key, value in own.items() if key != "subsets"}
-    schema = METADATA_DATASET if described else DATASET
+    schema, subset_schema = (
+        (MASKED_DATASET, MASKED_SUBSET)
+        if any(masked)
+        else (METADATA_DATASET, METADATA_SUBSET)
+        if described
+        else (DATASET, SUBSET)
+    )
     yield from _keys(rest if own is dataset else dataset, schema, path, "[[datasets]]", "a dataset")
     for index, subset in enumerate(subsets):
         at = (*path, "subsets", index)
-        if isinstance(subset, Mapping) and any(name in subset for name in OTHER_METHODS):
-            continue  # of ControlNet: other keys
         if isinstance(subset, Mapping) and not described and "image_dir" not in subset:
             text = "a subset without image_dir; add the folder of its images"
             yield Mistake((*at, "image_dir"), text, "required key not provided")
-        schema = METADATA_SUBSET if described else SUBSET
-        yield from _keys(subset, schema, at, "[[datasets.subsets]]", "a subset")
+        yield from _keys(subset, subset_schema, at, "[[datasets.subsets]]", "a subset")
 
 
 def _keys(
@@ -157,8 +177,21 @@ def _unknown(
 ) -> Iterator[Mistake]:
     for key in table:
         if key not in known:
-            text = f"{key} is unknown in {where}; {cure_for(key, known)}"
-            yield Mistake((*path, key), text, "extra keys not allowed")
+            text = f"{key} is unknown in {where}; {_cure(key, known, where)}"
+            yield Mistake((*path, key), text, _EXTRA)
+
+
+def _cure(key: str, known: tuple[str, ...], where: str) -> str:
+    """Often the key is right and its place wrong."""
+    if key in _ELSEWHERE:
+        return _ELSEWHERE[key]
+    if key in _OF_ONE_SUBSET and where != "[[datasets.subsets]]":
+        return "set it in [[datasets.subsets]]"
+    if key in METADATA_DATASET and where in ("[[datasets.subsets]]", "the top level"):
+        return "set it in [[datasets]] or [general]"
+    if key in TRAINER_FLAGS:
+        return "it is a flag of the trainer, not of a dataset"
+    return cure_for(key, known)
 
 
 def _fits(value: Any, wanted: Any) -> bool:

@@ -32,10 +32,12 @@ class DatasetError(ValueError):
 class SubsetSpec:
     """One image folder, or one metadata file. `image_dir` is spelled as in the configuration: sd-scripts does
     not expand `~` or resolve it, and treats two subsets as the same only if spelled equally. With a
-    `metadata_file` it is the base of relative names in that file; `rootless`: there is none."""
+    `metadata_file` it is the base of relative names in that file; `rootless`: there is none.
+    `conditioning_data_dir`: the folder of masks (masked_loss) or control images, by the images' names."""
 
     image_dir: str
     metadata_file: str | None = None
+    conditioning_data_dir: str | None = None
     rootless: bool = False
     is_reg: bool = False
     num_repeats: int = 1
@@ -86,3 +88,8 @@ class DatasetSpec:
     prior_loss_weight: float = 1.0
     network_multiplier: float = 1.0
     resize_interpolation: str | None = None
+
+    @property
+    def masked(self) -> bool:
+        """Of images with masks or control images: sd-scripts' ControlNetDataset, as is one without subsets."""
+        return all(subset.conditioning_data_dir is not None for subset in self.subsets)

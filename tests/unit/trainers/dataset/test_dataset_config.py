@@ -94,9 +94,30 @@ def test_a_wrong_configuration_is_refused_with_file_and_place(
     assert refused.value.trainer_error == "MultipleInvalid"
 
 
-def test_other_training_methods_are_said_to_be_uncountable() -> None:
-    with pytest.raises(DatasetError, match="conditioning_data_dir"):
-        read_specs(one_subset(conditioning_data_dir="c"), {}, "x.toml")
+def test_a_subset_with_masks_has_its_own_keys() -> None:
+    (spec,) = read_specs(
+        {"general": {"class_tokens": "x"}, **one_subset(conditioning_data_dir="c")},
+        {"alpha_mask": True, "conditioning_data_dir": "d"},
+        "x.toml",
+    )
+    (subset,) = spec.subsets
+    assert (subset.conditioning_data_dir, subset.class_tokens, subset.alpha_mask) == (
+        "c",
+        None,
+        False,
+    )
+    assert spec.masked
+    for key, value in (("class_tokens", "x"), ("is_reg", True), ("metadata_file", "m.json")):
+        with pytest.raises(DatasetError, match="extra keys not allowed"):
+            read_specs(one_subset(conditioning_data_dir="c", **{key: value}), {}, "x.toml")
+
+
+def test_masks_are_for_all_subsets_of_a_dataset() -> None:
+    subsets = [{"image_dir": "a", "conditioning_data_dir": "c"}, {"image_dir": "b"}]
+    with pytest.raises(
+        DatasetError, match="only some subsets of the dataset have conditioning_data"
+    ):
+        read_specs({"datasets": [{"subsets": subsets}]}, {}, "x.toml")
 
 
 def test_a_subset_of_a_metadata_file_has_its_own_keys() -> None:

@@ -255,3 +255,23 @@ def test_the_first_cache_info_leaves_the_validation_half_only_what_is_trained() 
     held_out = {image.path for image in planned.validation[0].images}
     assert (len(trained), len(held_out)) == (5, 2)
     assert held_out < trained
+
+
+def test_without_buckets_it_says_what_is_cut_off() -> None:
+    images = MadeUpImages({"t": [SQUARE, (64, 96), (96, 64), (128, 128)]})
+    spec = DatasetSpec((SubsetSpec("t"),), resolution=SQUARE)
+    cut = "2 images are cropped: at most 33% of 001.png (64x96) is lost"
+    (warning,) = plan_datasets([spec], images, cached=True).warnings
+    assert warning == f"without enable_bucket {cut}"
+    (warning,) = plan_datasets([spec], images).warnings
+    assert warning.startswith("001.png and 2 more are not 64x64: without enable_bucket, and unless")
+    assert warning.endswith(f"stops at the first one; with cached latents {cut}")
+
+
+def test_what_is_cropped_at_random_or_around_a_face_needs_no_buckets() -> None:
+    large = MadeUpImages({"t": [(128, 96)]})
+    random_crop = DatasetSpec((SubsetSpec("t", random_crop=True),), resolution=SQUARE)
+    assert plan_datasets([random_crop], large).warnings == ()
+    # without a face's box in its name, an image is not cropped
+    faces = DatasetSpec((SubsetSpec("t", face_crop_aug_range=(1.0, 2.0)),), resolution=SQUARE)
+    assert "sd-scripts stops at the first one" in plan_datasets([faces], large).warnings[0]
