@@ -34,6 +34,17 @@ def read_model(path: Path | None) -> Shapes | None:
     return {name: _shape(one) for name, one in tensors.items() if name != "__metadata__"}
 
 
+def stored_in_8_bits(path: Path | None) -> bool | None:
+    """Are the weights of a safetensors file in fp8? None: not read."""
+    if path is None or path.suffix.lower() not in SAFETENSORS:
+        return None
+    try:
+        tensors, _, _ = read_header(path)
+    except (OSError, Broken):
+        return None
+    return any(str(one.get("dtype")).startswith("F8") for one in tensors.values())
+
+
 def _shape(tensor: Any) -> tuple[int, ...]:
     shape = tensor.get("shape") if isinstance(tensor, dict) else None
     sides = shape if isinstance(shape, list) else ()

@@ -23,7 +23,8 @@ from runner.trainers.sd_scripts.settings_key import FREE_FLAGS, part_of, setting
 @dataclass(frozen=True, slots=True)
 class PriorRun:
     """`start_s`: from the launch to the first step. `end_s`: from the last step to the end, so with one save.
-    `memory_bytes`: the maximum, of the GPU if measured, else of all the trainer's processes. None: not
+    `memory_bytes`: the maximum, of the run's part of the GPU if measured, of the GPU, else of all the
+    trainer's processes. None: not
     measured."""
 
     run_id: str
@@ -67,6 +68,12 @@ def _shown_by(run: RunSnapshot, spec: RunSpec, status: Status) -> PriorRun:
     gpu = [s.gpu_memory_used_bytes for s in run.hardware if s.gpu_memory_used_bytes]
     tree = [s.tree_memory_bytes for s in run.hardware if s.tree_memory_bytes]
     on_gpu = bool(gpu) and (status.device or "").startswith("cuda")
+    use = status.hardware
+    most = (
+        use.gpu_memory_run_max_bytes or max(use.gpu_memory_max_bytes or 0, *gpu)
+        if on_gpu
+        else max(use.tree_memory_max_bytes or 0, *tree, 0)
+    )
     return PriorRun(
         run.id,
         spec.smoke,
@@ -75,7 +82,7 @@ def _shown_by(run: RunSnapshot, spec: RunSpec, status: Status) -> PriorRun:
         _state_bytes(status),
         start_s,
         end_s,
-        max(gpu if on_gpu else tree, default=None),
+        most or None,
         "GPU memory" if on_gpu else "memory",
     )
 

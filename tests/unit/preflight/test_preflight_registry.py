@@ -20,7 +20,7 @@ from tests.unit.preflight.preflight_project import Project, project_fixture
 #: they start the trainer's Python and wait for its imports
 SLOW = {
     "device", "imports", "launcher", "mps", "optimizer", "precision", "torch_build", "xformers",
-    "bitsandbytes", "triton",
+    "bitsandbytes", "triton", "memory_need",
 }  # fmt: skip
 
 

@@ -1,0 +1,272 @@
+"""Will the training fit into the memory of its device? As a range, against what is free now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import psutil
+
+from runner.analysis.diagnosis.needs import Platform, ruled_out
+from runner.config.flags import merged, whole
+from runner.hardware.board import default_sources, read_once
+from runner.preflight.cures.model import Fix
+from runner.preflight.facts import Facts
+from runner.preflight.header import Shapes, kind_of, stored_in_8_bits
+from runner.preflight.model import Finding, check, failed, passed, skipped, warned
+from runner.preflight.prior_runs import PriorRun
+from runner.preflight.probe import Device
+from runner.trainers.sd_scripts.file_sizes import optimizer_name
+from runner.trainers.sd_scripts.memory import Load, Need, figures_of, memory_need
+
+#: do not wait longer for a driver
+_DRIVER_S = 1.5
+
+
+@check(
+    "memory_need", "Memory need", 525, slow=True, needs="script",
+    foresees=("cuda_out_of_memory", "mps_out_of_memory"),
+)  # fmt: skip
+def need(facts: Facts) -> Finding:
+    """Will the training fit? Measured by an earlier run with the same settings, else estimated from the model,
+    image size, batch, LoRA, optimizer and the flags that save memory."""
+    load = load_of(facts)
+    if load is None or (found := memory_need(load)) is None:
+        title = facts.script.title if facts.script else facts.script_name
+        return skipped("unknown", f"How much memory {title} needs is not known here.")
+    room = room_of(facts, load.on_gpu)
+    if room is None:
+        words = f"About {span(found)} of GPU memory; what is free is not known."
+        return skipped(f"about {span(found)}", words)
+    prior = facts.prior()
+    if prior is not None and (prior.memory_of == "GPU memory") is load.on_gpu:
+        found = learnt(found, prior)
+    judged = judge_need(found, room, prior.source if prior and found.when == _MEASURED else "")
+    if judged.status not in ("warn", "fail"):
+        return judged
+    changes = less(load, room.free_bytes, facts.platform, _allowed(facts))
+    small = Fix("smaller batches", {"batch_size": 1}, "dataset")
+    fixes = [Fix("use less memory", changes)] * bool(changes) + [small] * (load.batch > 1)
+    advice = "; ".join(fix.words for fix in fixes) or "close other programs, or use smaller images"
+    return replace(judged, advice=advice).fixed_by(*fixes)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """`name`: of the GPU, or `memory`."""
+
+    name: str
+    free_bytes: int
+    total_bytes: int
+
+
+_MEASURED = "measured"
+
+
+def learnt(found: Need, prior: PriorRun) -> Need:
+    """A smoke test may not have seen the largest images."""
+    if not prior.memory_bytes:
+        return found
+    high = prior.memory_bytes * (1.15 if prior.smoke else 1.05)
+    return Need(prior.memory_bytes, int(high), found.certain_bytes, (), _MEASURED)
+
+
+def judge_need(found: Need, room: Room, source: str = "") -> Finding:
+    """`source`: of a measurement, `run 2026...`."""
+    what = f"The {source} with these settings used" if source else "The training needs about"
+    place = "" if room.name == "memory" else f" on the {room.name}"
+    detail = f"{what} {span(found)}; {_gb(room.free_bytes)} of {_gb(room.total_bytes)} GB are free{place}."
+    if found.parts:
+        parts = (
+            f"{one.name} {_between(one.low, one.high)}" for one in found.parts if one.high > _TINY
+        )
+        detail += f" Estimated while {found.when}: {', '.join(parts)}."
+    evidence = f"{span(found)}, {_gb(room.free_bytes)} free"
+    if found.certain_bytes > room.free_bytes:
+        sure = f"Weights and optimizer alone are {_gb(found.certain_bytes)} GB."
+        return failed(evidence, f"{detail} {sure}")
+    if found.high_bytes > room.free_bytes:
+        likely = found.low_bytes > room.free_bytes
+        more = "It will probably run out of memory." if likely else "It may run out of memory."
+        return warned(evidence, f"{detail} {more}")
+    return passed(f"{span(found)} of {_gb(room.total_bytes)} GB".replace(" GB of", " of"), detail)
+
+
+def span(found: Need) -> str:
+    return _between(found.low_bytes, found.high_bytes)
+
+
+def _between(low: float, high: float) -> str:
+    """`9.1-12 GB`, `5 GB`."""
+    first, last = _gb(low), _gb(high)
+    return f"{last} GB" if first == last else f"{first}-{last} GB"
+
+
+_TINY = 50_000_000
+
+
+def _gb(size_bytes: float) -> str:
+    """In 1024^3 bytes, as cards are sold: `9.1`, `12`."""
+    value = size_bytes / 1024**3
+    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}".removesuffix(".0")
+
+
+# ----------------------------------------------------------------- what is trained, and where
+
+
+def load_of(facts: Facts) -> Load | None:
+    """None: the kind of model or the image sizes are unknown. Raises DatasetError."""
+    shapes = facts.base_model()
+    kind = _kind(facts, shapes)
+    steps = [
+        (bucket.resolution, min(one.spec.batch_size, bucket.count or 1))
+        for one in facts.plan().datasets
+        for bucket in one.buckets
+    ]
+    sizes = steps or [(s.resolution, s.batch_size) for s in facts.specs() if s.resolution]
+    if kind is None or not sizes:
+        return None
+    (width, height), batch = max(sizes, key=lambda one: prod(one[0]) * one[1])
+    on_gpu = _device(facts) not in ("cpu", "mps")
+    numbers = trained_part(shapes) if shapes is not None else None
+    small = stored_in_8_bits(facts.path("t5xxl") or facts.path("gemma2"))
+    return Load(kind, facts.flags, width * height, batch, numbers, on_gpu, small)
+
+
+def _kind(facts: Facts, shapes: Shapes | None) -> str | None:
+    """By the base model's header, else by the script and its flags."""
+    found = kind_of(shapes) if shapes is not None else None
+    if found is not None and found.name in facts.kinds:
+        return found.name
+    if "flux" in facts.kinds:
+        return facts.text("model_type") or "flux"
+    return facts.kinds[-1 if facts.on("v2") else 0] if facts.kinds else None
+
+
+#: prefixes of what is not the U-Net or transformer, in files that hold everything
+_OTHERS = (
+    "cond_stage_model.", "conditioner.", "first_stage_model.", "text_encoders.", "vae.",
+    "model_ema.", "alphas_", "betas", "sqrt_", "log_one", "posterior_", "embedding_manager.",
+)  # fmt: skip
+
+
+def trained_part(shapes: Shapes) -> int:
+    """Numbers of the U-Net or transformer."""
+    return sum(prod(shape) for name, shape in shapes.items() if not name.startswith(_OTHERS))
+
+
+def _probed(facts: Facts) -> Device:
+    """As the training would get it, if its Python can be asked."""
+    found = facts.interpreter()
+    absent = {"torch", "accelerate"} & set(found.missing())
+    return Device() if found.problem or absent else facts.device()
+
+
+def _device(facts: Facts) -> str | None:
+    return _probed(facts).kind or facts.device_wanted or ("cuda" if facts.cards() else None)
+
+
+def room_of(facts: Facts, on_gpu: bool) -> Room | None:
+    """Of the GPU that will be used: with several processes the fullest, with several possible ones the
+    emptiest. A Mac's GPU uses main memory. None: unknown."""
+    if not on_gpu:
+        memory = psutil.virtual_memory()
+        return Room("memory", memory.available, memory.total)
+    processes = facts.config.processes
+    keys = set(_probed(facts).keys[:processes]) or {card.key for card in facts.cards()}
+    gpus = read_once(default_sources(), _DRIVER_S)
+    rooms = [
+        Room(gpu.name or "GPU", gpu.memory_left_bytes, gpu.memory_total_bytes)
+        for gpu in gpus
+        if gpu.memory_left_bytes is not None
+        and gpu.memory_total_bytes is not None
+        and (gpu.key in keys or not keys)
+    ]
+    choose = min if processes > 1 else max
+    return choose(rooms, key=lambda room: room.free_bytes, default=None)
+
+
+# ----------------------------------------------------------------- using less
+
+Changes = Mapping[str, Any]
+
+
+def less(
+    load: Load, free_bytes: int, platform: Platform, allowed: Callable[[str], bool]
+) -> dict[str, Any]:
+    """The fewest changes with which it fits, the most effective first; those that change no result come
+    before those that cost speed or precision. All of them if that is not enough."""
+    made: dict[str, Any] = {}
+    for group in (_harmless(load), _costly(load)):
+        possible = [
+            one for one in group
+            if all(allowed(name) and not ruled_out(_spelled(name, value), platform)
+                   for name, value in one.items())
+        ]  # fmt: skip
+        for changes in sorted(possible, key=lambda one: _high(load, made | dict(one))):
+            if _high(load, made) <= free_bytes:
+                return made
+            if _high(load, made | dict(changes)) < _high(load, made) * 0.99:
+                made |= changes
+    return made
+
+
+def _spelled(name: str, value: Any) -> str:
+    return f"{name}={str(value).lower() if isinstance(value, bool) else value}"
+
+
+def _high(load: Load, changes: Changes) -> int:
+    found = memory_need(replace(load, flags=merged(load.flags, changes)))
+    return found.high_bytes if found is not None else 0
+
+
+def _harmless(load: Load) -> Iterator[Changes]:
+    flags = load.flags
+    if not flags.get("gradient_checkpointing"):
+        yield {"gradient_checkpointing": True}
+    if not flags.get("cache_latents") and not flags.get("cache_latents_to_disk"):
+        yield {"cache_latents": True}
+    if not any(flags.get(name) for name in ("sdpa", "xformers", "mem_eff_attn")):
+        yield {"sdpa": True}
+    if flags.get("network_train_unet_only") and not flags.get("cache_text_encoder_outputs"):
+        yield {"cache_text_encoder_outputs": True}
+
+
+#: steps of --blocks_to_swap, as in the docs of sd-scripts
+_SWAPS = (8, 16, 22, 28)
+
+
+def _costly(load: Load) -> Iterator[Changes]:
+    flags, figures = load.flags, figures_of(load.kind, load.numbers)
+    half = flags.get("mixed_precision") in ("fp16", "bf16")
+    if optimizer_name(flags).lower() == "adamw" and load.on_gpu:
+        yield {"optimizer_type": "AdamW8bit"}
+    if figures is None:
+        return
+    if figures.fp8 and half and load.on_gpu:
+        yield {"fp8_base": True}
+    if figures.block and load.on_gpu and not flags.get("cpu_offload_checkpointing"):
+        now = whole(flags, "blocks_to_swap") or 0
+        most = int(0.9 * figures.numbers / figures.block)
+        yield from ({"blocks_to_swap": n} for n in _SWAPS if now < n <= most)
+
+
+def _allowed(facts: Facts) -> Callable[[str], bool]:
+    """What the dataset rules out, as sd-scripts asserts it: no cached latents with augmentation of images, no
+    cached text encoder outputs with captions that change."""
+    subsets: Iterable[Any] = facts.subsets()
+    images = any(s.color_aug or s.random_crop or s.face_crop_aug_range for s in subsets)
+    captions = any(
+        s.shuffle_caption or s.caption_dropout_rate or s.caption_tag_dropout_rate
+        or s.token_warmup_step or s.enable_wildcard for s in subsets
+    )  # fmt: skip
+    saved = facts.script is not None and facts.script.text_cache_suffix is not None
+
+    def allowed(name: str) -> bool:
+        if name == "cache_latents":
+            return not images
+        return name != "cache_text_encoder_outputs" or (saved and not captions)
+
+    return allowed
