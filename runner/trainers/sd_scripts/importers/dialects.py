@@ -10,11 +10,11 @@ import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from runner.trainers.sd_scripts.importers.model import ImportRefused
+from runner.trainers.sd_scripts.importers.powershell import read_powershell
+from runner.trainers.sd_scripts.importers.windows_cmd import read_cmd
 
 Rules = Sequence[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]]
 
-_WINDOWS_PATH = re.compile(r"\w:\\")
-_QUOTED_OR_WORD = re.compile(r'"[^"\n]*"|\'[^\'\n]*\'|[^\s"\']+')
 #: start of a pasted text
 _SIGNS_OF = (
     (".ipynb", re.compile(r'\A\s*\{\s*"(?:cells|nbformat|metadata)"')),
@@ -22,7 +22,6 @@ _SIGNS_OF = (
     (".ps1", re.compile(r"^[ \t]*\$(?:Env:)?\w+\s*=", re.I | re.M)),
     ("cell", re.compile(r"^[ \t]*(?:!(?=[\w./])|%cd |%%(?:bash|shell|sh)\b)", re.M)),
 )
-_CONDITIONS = re.compile(r"^[ \t]*(?:if|for|goto)\b", re.I | re.M)
 _STARTS = frozenset(
     {"system", "run", "call", "check_call", "check_output", "Popen", "getoutput", "popen", "execvp"}
 )
@@ -30,6 +29,15 @@ _STARTS = frozenset(
 
 def as_shell(text: str, suffix: str, source: str) -> tuple[str, list[str]]:
     """Shell text and notes about it. Raises ImportRefused."""
+    try:
+        return _as_shell(text, suffix, source)
+    except OverflowError:
+        raise ImportRefused(
+            f"{source}: a variable grows beyond the limit of a command; use the command itself"
+        ) from None
+
+
+def _as_shell(text: str, suffix: str, source: str) -> tuple[str, list[str]]:
     text = text.replace("\r\n", "\n")
     kind = suffix
     if suffix in ("", ".txt", ".md"):
@@ -37,11 +45,11 @@ def as_shell(text: str, suffix: str, source: str) -> tuple[str, list[str]]:
     elif suffix not in (".ipynb", ".bat", ".cmd", ".ps1", ".py"):
         kind = "cell" if dict(_SIGNS_OF)["cell"].search(text) else ""
     if kind in (".bat", ".cmd"):
-        lines = [text.count("\n", 0, match.start()) + 1 for match in _CONDITIONS.finditer(text)]
-        notes = [f"line {line}: `if`, `for` and `goto` of cmd are not followed" for line in lines]
-        return _translated(text, _CMD), ["read as a script of the Windows command prompt", *notes]
+        commands = read_cmd(text, source)
+        return commands.text(), ["read as a script of the Windows command prompt", *commands.notes]
     if kind == ".ps1":
-        return _power_shell(text, source), ["read as a PowerShell script"]
+        commands = read_powershell(text, source)
+        return commands.text(), ["read as a PowerShell script", *commands.notes]
     if kind == ".py":
         return _python(text, source), ["a Python program: only the commands it starts are read"]
     if kind == ".ipynb":
@@ -62,107 +70,9 @@ def _translated(text: str, rules: Rules) -> str:
     return "\n".join(lines)
 
 
-def _slashes(line: str) -> str:
-    """`\\` of relative paths as `/`, of `C:\\...` as itself."""
-
-    def word(match: re.Match[str]) -> str:
-        text = match[0]
-        if text[0] == "'":
-            return text if _WINDOWS_PATH.search(text) else text.replace("\\", "/")
-        return text.replace("\\", "\\\\" if _WINDOWS_PATH.search(text) else "/")
-
-    end = "\\" if line.endswith("\\") else ""
-    return _QUOTED_OR_WORD.sub(word, line.removesuffix(end)) + end
-
-
-def _activation(match: re.Match[str]) -> str:
-    folder = match[1].replace("\\", "/").strip("\"'")
-    return f"source {folder or '.'}/bin/activate"
-
-
-_ACTIVATION = (
-    r"^\s*(?:call\s+|&\s*|\.\s+)?[\"']?(.*?)[\\/]Scripts[\\/]activate(?:\.\w+)?[\"']?\s*$",
-    _activation,
-)
-_CMD = _rules(
-    (r"^\s*@", ""),
-    (r"^\s*(?:(?:rem|echo|pause|title|chcp|setlocal|endlocal|goto|if|for|exit)\b|::|:\w).*", ""),
-    (r"(?<!\s)\s*\^\s*$", " \\\\"),
-    (r"\^(.)", r"\1"),
-    _ACTIVATION,
-    (r"^\s*call\s+", ""),
-    (r"^\s*(?:cd|chdir|pushd)\s+(?:/d\s+)?", "cd "),
-    (r"%~dp0[\\/]?", '$(dirname "$0")/'),
-    (r".+", lambda match: _slashes(match[0])),
-    (r'^\s*set\s+"?(\w+)=([^"]*)"?\s*$', lambda match: f'{match[1]}="{match[2]}"'),
-    (r"[%!](\w+)[%!]", r"${\1}"),
-    (r"%(\d)", r"${\1}"),
-)  # fmt: skip
-
-
-def _if(match: re.Match[str]) -> str:
-    return "elif" if match[0].lstrip().startswith("}") else "if"
-
-
 def _to_run(source: str) -> str:
     """An expression that only a running program could evaluate."""
     return f"$({re.sub(r'[^a-zA-Z0-9_. ]', '', source)[:60].strip() or 'expression'})"
-
-
-_SIGNS = {"eq": "==", "ne": "!="}
-_VALUE = r"""("[^"]*"|'[^']*'|[\w.:/\\-]+|\$\w+)"""
-_POWER_SHELL = _rules(
-    (r"(?<!\s)\s*`\s*$", " \\\\"),
-    _ACTIVATION,
-    (r"^\s*(?:Write-\w+|Read-Host|pause|Clear-Host|chcp|param)\b.*", ":"),
-    (r"^\s*(?:Set-Location|Push-Location)\s+", "cd "),
-    (r"^\s*&\s*", ""),
-    (r"\$PSScriptRoot\b", '$(dirname "$0")'),
-    (r"\bScripts[\\/](python|accelerate)(?:\.exe)?\b", r"bin/\1"),
-    (r"\$true\b", "1"),
-    (r"\$(?:false|null)\b", '""'),
-    (rf"^\s*\$Env:(\w+)\s*=\s*{_VALUE}\s*(?:#.*)?$", r"export \1=\2"),
-    (r"\$\{?Env:(\w+)\}?", r"${\1}"),
-    (r"^\s*(\$\w+\s*=\s*)?\[[\w.]*ArrayList\]::new\(\)\s*$", lambda m: f"{m[1] or ''}@()"),
-    (r"^\s*\$(\w+)\s*(\+?=)\s*@\(([^()]*)\)\s*$", lambda m: f"{m[1]}{m[2]}({m[3].replace(',', ' ')})"),
-    (rf"^\s*(?:\[void\])?\s*\$(\w+)\.Add\(\s*{_VALUE}\s*\)(?:\s*\|\s*Out-Null)?\s*$", r"\1+=(\2)"),
-    (rf"^\s*\$(\w+)\s*(\+?=)\s*{_VALUE}\s*(?:#.*)?$", r"\1\2\3"),
-    (r"^\s*\$(\w+)\s*\+?=\s*(.+)$", lambda m: f"{m[1]}={_to_run(m[2])}"),
-    (rf"^\s*(?:\}}\s*else)?if\s*\(\s*{_VALUE}\s+-(eq|ne|gt|lt|ge|le)\s+{_VALUE}\s*\)\s*\{{\s*$",
-          lambda m: f"{_if(m)} [[ {m[1]} {_SIGNS.get(m[2].lower(), '-' + m[2])} {m[3]} ]]; then"),
-    (r"^\s*(?:\}\s*else)?if\s*\(\s*(\$\w+)\s*\)\s*\{\s*$",
-          lambda m: f"{_if(m)} [[ -n {m[1]} && {m[1]} != 0 ]]; then"),
-    (r"^\s*\}?\s*else\s*\{\s*$", "else"),
-    (r"^\s*\}\s*$", "fi"),
-    (r".+", lambda match: _slashes(match[0])),
-)  # fmt: skip
-_NOT_POWER_SHELL = re.compile(
-    r"^[ \t]*(?:(?:function|foreach|for|while|switch|try)\b|\}?\s*(?:else)?if\b(?! \[\[))[^\n]*$",
-    re.M | re.I,
-)
-
-
-def _one_line(match: re.Match[str]) -> str:
-    lines = [line.strip().rstrip(",") for line in match[0].split("\n")]
-    return ",".join(lines).replace("(,", "(").replace(",)", ")") + "\n" * (len(lines) - 1)
-
-
-def _power_shell(text: str, source: str) -> str:
-    text = re.sub(r"<#.*?(?:#>|\Z)", lambda match: "\n" * match[0].count("\n"), text, flags=re.S)
-    text = re.sub(r"@\([^()]*\)", _one_line, text)
-    shell = _translated(text, _POWER_SHELL)
-    if match := _NOT_POWER_SHELL.search(shell):
-        line = shell.count("\n", 0, match.start()) + 1
-        raise ImportRefused(
-            f"{source}:{line}: this PowerShell script computes its command "
-            "(`{match[0].strip()[:40]}`), which is not supported; use the command it starts"
-        )
-    lists = set(re.findall(r"^(\w+)\+?=\(", shell, re.M))
-    return re.sub(
-        r"(?<=\s)[$@](\w+)(?![\w\[])",
-        lambda match: f'"${{{match[1]}[@]}}"' if match[1] in lists else match[0],
-        shell,
-    )
 
 
 _ASSIGNED = re.compile(

@@ -116,11 +116,15 @@ def test_other_languages_that_start_a_training_are_read_without_running_them(
     assert told == flags
 
 
-def test_a_script_of_power_shell_that_computes_its_command_is_refused_by_name(desk: Desk) -> None:
-    with pytest.raises(
-        ImportRefused, match=r"t\.ps1:1: this PowerShell script computes its command"
-    ):
-        desk.imported("foreach ($x in 1..3) {\n python train_network.py\n}\n", "t.ps1")
+def test_a_loop_of_power_shell_is_read_once_and_named(desk: Desk) -> None:
+    made = desk.imported(
+        "foreach ($x in 'a', 'b') {\n python /sd/train_network.py --output_name=$x\n}\n", "t.ps1"
+    )
+    assert desk.config(made).train["output_name"] == "a"
+    assert (
+        "line 1: PowerShell: the loop is not followed; read once, with its first value"
+        in made.notes
+    )
 
 
 def test_paths_of_windows_stay_as_they_are_and_are_named(desk: Desk) -> None:

@@ -13,13 +13,19 @@ from hypothesis import strategies as st
 
 from runner.config.flags import unpassable
 from runner.config.paths import PATH_FLAGS, PATH_OR_NAME_FLAGS
+from runner.trainers.sd_scripts.flag_table import shipped_flags
 from runner.trainers.sd_scripts.importers.command_line import flag_value, scalar
 from runner.trainers.sd_scripts.importers.model import Draft
 from runner.trainers.sd_scripts.importers.write import render
 from tests.unit.trainers.importers.import_context import Desk, arguments
 
+SHIPPED = shipped_flags("train_network.py").names
+#: no flag that this program knows, and no beginning of one: their values are checked
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True).filter(
-    lambda name: name not in PATH_FLAGS | PATH_OR_NAME_FLAGS | {"output_name"}
+    lambda name: (
+        name not in PATH_FLAGS | PATH_OR_NAME_FLAGS
+        and not any(known.startswith(name) for known in SHIPPED)
+    )
 )
 #: no control characters: they cannot be typed, and a terminal would not show them
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=12)
