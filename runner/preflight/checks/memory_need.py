@@ -35,10 +35,10 @@ def need(facts: Facts) -> Finding:
     load = load_of(facts)
     if load is None or (found := memory_need(load)) is None:
         title = facts.script.title if facts.script else facts.script_name
-        return skipped("unknown", f"How much memory {title} needs is not known here.")
+        return skipped("unknown", f"There is no estimate for {title}; a smoke test measures it.")
     room = room_of(facts, load.on_gpu)
     if room is None:
-        words = f"About {span(found)} of GPU memory; what is free is not known."
+        words = f"The training needs about {span(found)}; the free GPU memory is unknown."
         return skipped(f"about {span(found)}", words)
     prior = facts.prior()
     if prior is not None and (prior.memory_of == "GPU memory") is load.on_gpu:

@@ -4,8 +4,8 @@ Weights, LoRA and optimizer are counted; activations are those of sd-scripts' ow
 (`scripts/memory_figures.py`); a part for CUDA, libraries and fragmentation is estimated. The figures, and the
 published measurements that the range is checked against, are in `memory.toml`.
 
-What is where, in sd-scripts main 48d368fa (train_network.py and the scripts of each model): the U-Net or
-transformer is on the device in the precision of --mixed_precision, in fp8 with --fp8_base or
+On the device, in sd-scripts main 48d368fa (train_network.py and the scripts of each model): the U-Net or
+transformer in the precision of --mixed_precision, in fp8 with --fp8_base or
 --fp8_base_unet, without the blocks of --blocks_to_swap. Text encoders are on it unless their outputs are
 cached, the VAE unless latents are. Both are on it once while their outputs are cached; the transformer is
 not, then. LoRA weights and gradients are float32 without --full_fp16 or --full_bf16.
