@@ -84,7 +84,7 @@ def _draft(text: str, source: str, path: Path | None, where: Context) -> Draft:
         values = parse_settings(text, source, kind)
         if kind == ".json" and not is_flags(values):
             refuse_other(values, source)
-            return read_kohya_json(text, source, folder, where)
+            return read_kohya_json(values, source, folder, where)
         return read_settings(values, source, folder, where)
     if not text.strip():
         raise ImportRefused(f"{source} is empty; choose a file with a training command")

@@ -1,13 +1,13 @@
 """A kohya_ss configuration (the JSON saved by its GUI) as a draft of plasma.toml.
 
-kohya_ss v26 converts the fields to a TOML for --config_file: empty, false or 0 is left out, and some fields
-depend on others. The same is done here, with flags. Fields are described in `kohya.toml`.
+kohya_ss v26 (`train_model` in lora_gui.py) shows its own default in a field that the file does not have, and
+converts the fields to a TOML for --config_file: empty, false or 0 is left out, and some fields depend on
+others. The same is done here, with flags. Fields are described in `kohya.toml`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,13 @@ from runner.trainers.sd_scripts.importers.command_line import (
     read_flag_words,
 )
 from runner.trainers.sd_scripts.importers.find import Context
-from runner.trainers.sd_scripts.importers.kohya_fields import FIELDS
+from runner.trainers.sd_scripts.importers.kohya_fields import (
+    FIELDS,
+    is_on,
+    is_zero,
+    number,
+    of_this_version,
+)
 from runner.trainers.sd_scripts.importers.model import (
     Draft,
     Field,
@@ -35,26 +41,20 @@ _LORAPLUS = ("loraplus_lr_ratio", "loraplus_unet_lr_ratio", "loraplus_text_encod
 _LYCORIS_NAMES = {"unit": "block_size", "constrain": "constraint"}
 
 
-def read_kohya_json(text: str, source: str, folder: Path, where: Context) -> Draft:
-    """`folder`: where relative paths start. Raises ImportRefused."""
-    try:
-        values = json.loads(text, parse_float=Number)
-    except json.JSONDecodeError as error:
-        place = f"{source}:{error.lineno}"
-        raise ImportRefused(f"{place}: not valid JSON ({error.msg}); save it again") from None
-    except RecursionError:
-        raise ImportRefused(f"{source}: not valid JSON (nested too deep); save it again") from None
+def read_kohya_json(values: Any, source: str, folder: Path, where: Context) -> Draft:
+    """`values`: the parsed file; `folder`: where relative paths start. Raises ImportRefused."""
     if not isinstance(values, dict) or not values.keys() & {"LoRA_type", "network_dim"}:
         raise ImportRefused(
             f"{source} is not a LoRA configuration of kohya_ss (no LoRA_type in it); use the JSON "
             "saved by its LoRA tab"
         )
-    models = [model for model in FIELDS.models if _Reader(values).on(model[0])]
-    box, script, prefix = models[0] if models else ("", "train_network.py", "")
-    reader = _Reader(values, box, prefix)
-    reader.read()
+    given = of_this_version(values)
+    reader = _Reader({**FIELDS.defaults, **given})
+    models = [model for model in FIELDS.models if reader.on(model[0])]
+    reader.box, script, reader.prefix = models[0] if models else ("", "train_network.py", "")
+    reader.read(given.keys())
     files: tuple[NewFile, ...] = ()
-    if prompts := str(values.get("sample_prompts") or "").strip():
+    if prompts := reader.text("sample_prompts"):
         # The GUI has the prompts themselves, sd-scripts needs a file.
         files = (NewFile(PROMPTS_NAME, f"{prompts}\n"),)
         reader.told.flags["sample_prompts"] = str(where.project / PROMPTS_NAME)
@@ -82,10 +82,11 @@ class _Reader:
     accelerate: dict[str, FlagValue] = field(default_factory=dict)
     uncertain: set[str] = field(default_factory=set)
 
-    def read(self) -> None:
-        self.plain_fields()
+    def read(self, given: Collection[str]) -> None:
+        """`given`: the fields of the file; the others are defaults."""
+        self.plain_fields(given)
         self.network()
-        self.length()
+        self.length("max_train_steps" in given)
         self.rates()
         self.special_fields()
         self.launcher()
@@ -100,17 +101,17 @@ class _Reader:
         return "" if value is None else str(value)
 
     def on(self, name: str) -> bool:
-        return self.text(name).lower() in ("true", "1")
+        return is_on(self.values.get(name))
 
     def number(self, name: str) -> float:
-        try:
-            return float(self.text(name) or 0)
-        except ValueError:
-            return 0.0
+        return number(self.text(name)) or 0.0
+
+    def whole(self, name: str) -> int:
+        return int(self.number(name))
 
     def put(self, name: str, text: str) -> None:
         """A flag from a field's text, unless it means "not set"."""
-        if text in ("", "False") or (_is_zero(text) and name not in FIELDS.zero_counts):
+        if text in ("", "False") or (is_zero(text) and name not in FIELDS.zero_counts):
             return
         texts = text.replace('"', "").split() if name in FIELDS.lists else [text]
         self.told.put(name, [] if text == "True" else texts, f"{name} = {text}")
@@ -121,8 +122,9 @@ class _Reader:
         self.told.unmapped += [f"{name}: {text}" for text in told.unmapped]
         return told.flags
 
-    def plain_fields(self) -> None:
+    def plain_fields(self, given: Collection[str]) -> None:
         """Fields that are flags of the same name, or of one model's."""
+        added: list[str] = []
         special = FIELDS.own | FIELDS.accelerate | FIELDS.network
         special |= {box for box, *_ in FIELDS.models}
         foreign = tuple(prefix for *_, prefix in FIELDS.models if prefix != self.prefix)
@@ -139,6 +141,11 @@ class _Reader:
             self.put(flag, self.text(name))
             if flag not in FIELDS.plain:
                 self.uncertain.add(flag)
+            if name not in given and flag in self.told.flags:
+                added.append(flag)
+        if added:
+            names = ", ".join(sorted(added))
+            self.told.notes.append(f"not in the file, set to the defaults of kohya_ss: {names}")
 
     def counts(self, name: str) -> bool:
         """Is the field used for this model and kind of noise?"""
@@ -147,22 +154,27 @@ class _Reader:
         return (
             self.box in next(models, (self.box,))
             and self.box not in FIELDS.not_for.get(name, ())
-            and (not noise or FIELDS.noise.get(name, noise) == noise)
-            and not (name == "max_token_length" and self.text(name) == "75")
+            and FIELDS.noise.get(name, noise) == noise
+            and self.text(FIELDS.needs.get(name, name)) not in ("", "False")
+            and self.text(name) != FIELDS.trainer_default.get(name)
         )
 
     def network(self) -> None:
         """--network_module and --network_args, as kohya_ss passes them for the type."""
-        kind = self.text("LoRA_type") or "Standard"
+        kind = self.text("LoRA_type")
         chosen = FIELDS.types.get("LyCORIS/LoCon" if kind == "LoCon" else kind)
         if chosen is None:
             what = f"LoRA_type = {kind}: unknown; set network_module yourself"
             self.told.unmapped.append(what)
             return
+        fits = FIELDS.fits.get(self.box, (kind,))
+        if not kind.startswith(fits) or self.box not in FIELDS.only_with.get(kind, (self.box,)):
+            with_ = f"with {self.box}" if self.box else "for SD 1.x and 2.x"
+            self.told.notes.append(f"kohya_ss does not start LoRA_type = {kind} {with_}")
         sd3 = chosen.module == "networks.lora" and self.box == "sd3_checkbox"
         self.told.flags["network_module"] = "networks.lora_sd3" if sd3 else chosen.module
         algorithm = chosen.algorithm
-        preset = self.text("LyCORIS_preset") or "full"
+        preset = self.text("LyCORIS_preset")
         arguments = (
             *([f"preset={preset}"] if algorithm else []),
             *self.always(chosen.always),
@@ -190,38 +202,48 @@ class _Reader:
         return [f"{name}={text}" for name, text in texts if text not in ("", "0", "False")]
 
     def always(self, names: Iterable[str]) -> list[str]:
-        return [
-            f"{_LYCORIS_NAMES.get(name, name)}="
-            f"{self.text(name) or FIELDS.defaults.get(name, 'False')}"
-            for name in names
-        ]
+        return [f"{_LYCORIS_NAMES.get(name, name)}={self.text(name) or 'False'}" for name in names]
 
-    def length(self) -> None:
-        """Epochs win over steps; without both the GUI counts in `epoch`."""
+    def length(self, has_steps: bool) -> None:
+        """Epochs win over steps; without both the GUI counts in `epoch`, except with a dataset TOML."""
         flags, notes = self.told.flags, self.told.notes
-        epoch = self.number("epoch")
-        for name in ("max_train_epochs", "max_train_steps"):
-            if (count := self.number(name)) > 0:
-                flags[name] = int(count)
-                break
+        epoch, processes = self.whole("epoch"), max(self.whole("num_processes"), 1)
+        epochs, steps = self.whole("max_train_epochs"), self.whole("max_train_steps")
+        dataset = self.text("dataset_config")
+        if epochs > 0:
+            flags["max_train_epochs"] = epochs
+        elif steps > 0:
+            flags["max_train_steps"] = steps
+            if not has_steps and not dataset:
+                notes.append(
+                    f"no max_train_steps in the file: kohya_ss then trains {steps} steps and ignores "
+                    f"epoch = {epoch}; replace it by max_train_epochs to count epochs"
+                )
+        elif dataset:
+            notes.append(
+                "no max_train_steps and no max_train_epochs: with a dataset TOML `epoch` is "
+                "ignored, and sd-scripts trains its default of 1600 steps"
+            )
+        elif epoch > 0:
+            flags["max_train_epochs"] = epoch * processes
+            many = f" x {processes} processes (its steps are those of one process)"
+            notes.append(
+                f"epoch = {epoch}{many if processes > 1 else ''} becomes max_train_epochs; kohya_ss "
+                "would compute max_train_steps, without bucket rounding"
+            )
+        self.warmup(steps if dataset else None)
+
+    def warmup(self, steps: int | None) -> None:
+        """In steps or as a share. `steps`: those of the training with a dataset TOML, else None."""
+        count, share = self.whole("lr_warmup_steps"), self.number("lr_warmup")
+        if steps is not None and steps <= 0:
+            count = 0
+        elif steps is not None and count <= 0:
+            count, share = round(share * steps / 100), 0
+        if count > 0:
+            self.told.flags["lr_warmup_steps"] = count
         else:
-            if self.text("dataset_config"):
-                notes.append(
-                    "no max_train_steps and no max_train_epochs: with a dataset TOML `epoch` is "
-                    "ignored, and sd-scripts trains its default of 1600 steps"
-                )
-            elif epoch > 0:
-                flags["max_train_epochs"] = int(epoch)
-                notes.append(
-                    f"epoch = {int(epoch)} becomes max_train_epochs; kohya_ss would compute "
-                    "max_train_steps, without bucket rounding"
-                )
-        if (warmup := self.number("lr_warmup_steps")) > 0:
-            flags["lr_warmup_steps"] = int(warmup)
-        elif share := self.number("lr_warmup"):
             self.put("lr_warmup_steps", f"{share / 100:g}")
-        if epoch > 1:
-            flags.setdefault("lr_scheduler_num_cycles", int(epoch))
 
     def rates(self) -> None:
         flags = self.told.flags
@@ -243,34 +265,26 @@ class _Reader:
             flags[attention] = True
         if self.box == "sdxl" and self.on("sdxl_no_half_vae"):
             flags["no_half_vae"] = True
-        if self.on("use_8bit_adam"):
-            flags.setdefault("optimizer_type", "AdamW8bit")
-        if self.on("use_wandb"):
-            flags.setdefault("log_with", "wandb")
+        if "log_with" in flags and "output_name" in flags:
+            flags.setdefault("wandb_run_name", flags["output_name"])
         if "train_inpainting" in flags and "cache_latents" in flags:
             del flags["cache_latents"]
             flags.pop("cache_latents_to_disk", None)
             notes.append("cache_latents is left out: it cannot be combined with train_inpainting")
-        if self.box == "anima_checkbox" and flags.get("attn_mode") == "torch":
-            del flags["attn_mode"]
-        if flags.get("model_type") not in (None, "chroma"):
-            del flags["model_type"]
+        if str(flags.pop("model_type", "")).lower() == "chroma":
+            flags["model_type"] = "chroma"  # it has no CLIP, and requires the other two
+            flags.pop("clip_l", None)
+            flags["apply_t5_attn_mask"] = True
+            flags["guidance_scale"] = flag_value("guidance_scale", [self.text("guidance_scale")])
         if not self.text("caption_extension") and not self.text("dataset_config"):
             notes.append("no caption_extension: sd-scripts then reads .caption files")
 
     def launcher(self) -> None:
         if precision := self.text("mixed_precision"):
             self.told.flags["mixed_precision"] = precision
+        self.accelerate.update(self.words("extra_accelerate_launch_args"))  # the fields come last
         for name in sorted(FIELDS.accelerate):
             text = self.text(name)
-            if text in ("", "False") or (_is_zero(text) and name != "gpu_ids"):
+            if text in ("", "False") or (is_zero(text) and name != "gpu_ids"):
                 continue
             self.accelerate[name] = True if text == "True" else flag_value(name, [text])
-        self.accelerate.update(self.words("extra_accelerate_launch_args"))
-
-
-def _is_zero(text: str) -> bool:
-    try:
-        return float(text) == 0
-    except ValueError:
-        return False
