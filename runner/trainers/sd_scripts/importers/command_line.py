@@ -16,7 +16,7 @@ from runner.trainers.sd_scripts.importers.model import Draft, Field, with_paths
 
 _PROGRAMS = re.compile(
     r"(?P<python>(?:python(?:\d+(?:\.\d+)?)?w?|py|pypy\d*)(?:\.exe)?)"
-    r"|(?P<accelerate>accelerate(?:-launch)?(?:\.exe)?)|(?P<torchrun>torchrun)"
+    r"|(?P<accelerate>accelerate(?:-launch)?(?:\.exe)?)|(?P<torchrun>torchrun|deepspeed)"
 )
 _MODULES = {
     "accelerate.commands.launch": "accelerate",
@@ -28,9 +28,11 @@ _MODULES = {
 #: words that only start another program
 _WRAPPERS = frozenset(
     {
-        "caffeinate", "chrt", "command", "conda", "env", "exec", "ionice", "mamba", "micromamba",
-        "nice", "nohup", "numactl", "pipenv", "poetry", "screen", "setsid", "srun", "stdbuf",
-        "sudo", "systemd-run", "taskset", "time", "tmux", "unbuffer", "uv",
+        "apptainer", "caffeinate", "chrt", "command", "conda", "docker", "dotenv", "env", "exec",
+        "flock", "gosu", "ionice", "mamba", "micromamba", "nice", "nohup", "numactl", "pipenv",
+        "pixi", "podman", "poetry", "runuser", "screen", "setsid", "singularity", "srun", "ssh",
+        "stdbuf", "sudo", "systemd-run", "taskset", "time", "timeout", "tmux", "unbuffer", "uv",
+        "xvfb-run",
     }
 )  # fmt: skip
 _PYTHON_OPTIONS_WITH_VALUE = ("-X", "-W", "-Q")
@@ -218,7 +220,8 @@ def _script_in(fields: Sequence[Field], start: int) -> tuple[str, int, int] | No
 
 def _by_accelerate(line: LaunchLine, options: FlagWords) -> LaunchLine:
     """Several torchrun processes are started by accelerate instead."""
-    processes = options.flags.pop("nproc_per_node", 1)
+    counts = [options.flags.pop(name, 1) for name in ("nproc_per_node", "num_gpus")]
+    processes = next((count for count in counts if count != 1), 1)
     unmapped = [f"torchrun --{name}={value}" for name, value in options.flags.items()]
     accelerate = FlagWords({"num_processes": processes}, unmapped)
     if processes != 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 from runner.trainers.sd_scripts.importers.model import Field
 from runner.trainers.sd_scripts.importers.shell_builtins import BUILTINS
 from runner.trainers.sd_scripts.importers.shell_scope import Scope
-from runner.trainers.sd_scripts.importers.shell_state import Value
+from runner.trainers.sd_scripts.importers.shell_state import UNNAMED, Value
 from runner.trainers.sd_scripts.importers.shell_tests import TESTS, folder_of, printed, truth
 from runner.trainers.sd_scripts.importers.shell_texts import SHELLS, Invocation, Texts
 from runner.trainers.sd_scripts.importers.shell_tree import Node, parse
@@ -138,6 +139,9 @@ class Commands(Texts):
             paths = [folder_of(text, self.scope.cwd) for text in texts[1:]]
             parts = [self.scope.files.get(path) for path in paths if path is not None]
             return joined(parts) if len(parts) == len(texts) - 1 else None
+        if texts[0] == "mktemp":  # its name is known only to the running script
+            suffix = "".join(re.findall(r"--suffix[= ]?(\S+)", " ".join(texts)))
+            return Field(f"{UNNAMED}{len(self.scope.files)}{suffix}\n")
         text = printed(texts, self.scope.cwd)
         return None if text is None else Field(text, reasons)
 

@@ -17,6 +17,7 @@ from runner.files.regular_file import read_text
 from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.config_file import config_file_path, entries
 from runner.trainers.sd_scripts.importers.model import Draft, Field, NewFile, Number, with_paths
+from runner.trainers.sd_scripts.importers.shell_state import UNNAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,8 @@ class ScriptFiles:
         else:
             return draft
         train = dict(draft.train)
-        if path.exists():
-            names = (f"{path.stem}-{number or 'plasma'}.toml" for number in range(100))
+        if path.exists() or str(path).startswith(UNNAMED):
+            names = (f"dataset{f'-{number}' if number else ''}.toml" for number in range(100))
             train["dataset_config"] = str(first_free(self.project / name for name in names))
         return replace(draft, train=train, dataset=values, notes=(*draft.notes, note))
 

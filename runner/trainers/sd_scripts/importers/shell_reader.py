@@ -68,7 +68,7 @@ class ScriptReader(Commands):
         runs = last is False if node.link == "||" else last is not False
         if self.searching and not runs and self._trains([node]):
             return False, None
-        if runs and (last is None or assumed) and self._ends([node]):
+        if runs and (assumed or (last is None and tested)) and self._ends([node]):
             if assumed:
                 self._goes_on(node.line, assumed)
             return True, node.link == "||"

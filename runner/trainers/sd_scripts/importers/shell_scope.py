@@ -233,6 +233,8 @@ class Scope(State):
         if value is not None:
             return [value] if index in (None, "@", "*", "0") else [Field("")]
         if (known := special.get(name)) is not None:
+            if name in _SUBMITTED and (note := f"{name} is read as {known}") not in self.notes:
+                self.notes.append(note)
             return [Field(known)]
         if name.isdigit() and self.arguments is not None:
             return list(given[int(name) - 1 : int(name)]) or [Field("")]

@@ -12,6 +12,8 @@ from runner.trainers.sd_scripts.importers.model import Field
 
 #: one value, or an array by index; values that only a running shell knows are unknown
 Value = Field | dict[str, Field]
+#: beginning of the file that `mktemp` creates
+UNNAMED = "/tmp/of-the-script-"
 #: a part that only a running shell knows, as shown
 SHOWN = re.compile(r"\$\{[^{}]*\}")
 _WORD = re.compile(r"(?:\$\{[^{}]*\}|\S)+")

@@ -26,6 +26,12 @@ SHELLS = re.compile(
 )
 
 
+_ELSEWHERE = {
+    **dict.fromkeys(("docker", "podman", "singularity", "apptainer", "kubectl"), "in a container"),
+    "ssh": "on another machine",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Invocation:
     """One program that the script would start. `place`: its line, and its file if that is another one. `cwd`:
@@ -52,8 +58,8 @@ class Texts:
     """`found`: what would be started, in order. `beside`: the text of a file next to the script, None if it
     may not be read. `searching`: take the ways on which a training is, if the straight way has none.
     `in_doubt`: number of enclosing unknown conditions; an `exit` in them does not end the reading;
-    `conditional`: of conditions of any kind. `outputs`: what is printed, by enclosing `$( )` or pipe. `ended`:
-    "exit", "return", "break" or "continue"."""
+    `conditional`: of conditions of any kind. `reading`: other scripts, outermost first. `outputs`: what is
+    printed, by enclosing `$( )` or pipe. `ended`: "exit", "return", "break" or "continue"."""
 
     scope: Scope
     beside: Callable[[Path], str | None] = _nothing
@@ -64,6 +70,7 @@ class Texts:
     in_doubt: int = 0
     conditional: int = 0
     outputs: list[list[Field | None]] = field(default_factory=list)
+    reading: list[Path] = field(default_factory=list)
     calls: int = 0
     until: float = field(default_factory=lambda: time.monotonic() + MOST_SECONDS)
     ended: str = ""
@@ -121,12 +128,16 @@ class Texts:
             self.scope.arguments,
             tuple(fields[2:]) or self.scope.arguments,
         )
+        self.reading.append(path)
         last = self._text(text, 1)
+        self.reading.pop()
         self.scope.within, self.scope.arguments = before, arguments
         self.ended = "" if self.ended == "return" else self.ended
         return last
 
     def _own_text(self, path: Path) -> str | None:
+        if path in self.reading or str(path) == self.scope.script:
+            return None
         written = self.scope.files.get(path)
         return self.beside(path) if written is None else written.text
 
@@ -156,7 +167,9 @@ class Texts:
             scope = self.scope
             scope.variables = {n: v for n, v in scope.variables.items() if n in scope.exported}
             scope.script, scope.arguments, scope.within = str(path), arguments, path.name
+            self.reading.append(path)
             self._text(text, 1)
+            self.reading.pop()
         self.functions = functions
 
     def _texts_for_others(self, fields: Sequence[Field], given: Field | None, node: Node) -> None:
@@ -166,6 +179,10 @@ class Texts:
             if TRAINING.search(text) and any(char.isspace() for char in text.strip()):
                 functions, self.functions = self.functions, dict(self.functions)
                 with self._subshell():
+                    if where := _ELSEWHERE.get(Path(fields[0].text).name):
+                        self.scope.say(
+                            node.line, f"the command runs {where}; its paths are those there"
+                        )
                     self.scope.arguments = tuple(fields[at + 3 :]) if at < len(texts) else ()
                     self._text(text, node.line)
                 self.functions = functions

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from runner.trainers.sd_scripts.importers.shell_words import BLANK_END, Token, tokens, wrong
+from runner.trainers.sd_scripts.importers.shell_words import BLANK_END, Token, tokens
 
-#: `--model=<path of the model>` of a manual; a shell would read a redirection
-_PLACEHOLDER = re.compile(r"(?<![\w'\"-])--[\w-]+[= ](<[^<>\n'\"]*>)")
 _ENDS = ("then", "elif", "else", "fi", "do", "done", "esac", "}", ")", ";;")
 _CLOSED_BY = {"if": "fi", "case": "esac", "{": "}", "(": ")"} | dict.fromkeys(
     ("for", "select", "while", "until"), "done"
@@ -48,9 +46,6 @@ def parse(text: str) -> tuple[list[Node], list[str]]:
     if match := BLANK_END.search(text):
         line = text.count("\n", 0, match.start()) + 1
         notes = [f"line {line}: spaces after the backslash; a shell would end the command there"]
-    if match := _PLACEHOLDER.search(text):
-        what = f"{match[1]} is a placeholder; replace it with the real value"
-        raise wrong(text, match.start(), what)
     if re.match(r"\s*\$ ", text):  # pasted with its prompt
         text = re.sub(r"^[ \t]*\$[ \t]+", "", text, flags=re.M)
     parser = _Parser(tokens(text))

@@ -1,4 +1,4 @@
-"""What lies on a way through a script, found without reading it: does it end there, is a training on it?
+"""Do commands end the script, or start a training? Found without following them.
 Pure."""
 
 from __future__ import annotations

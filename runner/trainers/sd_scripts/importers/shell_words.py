@@ -19,6 +19,9 @@ _BLANKS = re.compile(r"(?:[ \t]|\\[ \t]*\n|(?<=[ \t])[\^`][ \t]*\n|#[^\n]*)*")
 BLANK_END = re.compile(r"\\[ \t]+\n")
 _REDIRECTION = re.compile(r"(?:\d+|&)?(<<<|<<-?|<>|<&|<(?!\()|>>|>&|>\||>(?!\())")
 _OPERATOR = re.compile(r"&&|\|\||;;|\|&|[;|&()\n]")
+#: `--model=<path of the model>` of a manual; a shell would read a redirection
+_PLACEHOLDER = re.compile(r"<[^<>\n'\"]*>")
+_BEFORE = re.compile(r"(?:^|\s)--[\w-]+[= ]\Z")
 #: behind `=~`; a backslash in it is not the shell's
 _EXPRESSION = re.compile(r"(?:\"[^\"\n]*\"|'[^'\n]*'|\\.|[^\s\"'])+")
 _SUM = re.compile(r"\(\([^\n]*?\)\)")
@@ -171,6 +174,7 @@ class _Lexer:
         while self.next():
             line = self.line
             if not testing and (sign := self.take(_REDIRECTION)):
+                self.refuse_placeholder(self.at - 1)
                 target = self.word() if self.next() not in ("", *"\n;|") else Token("", line)
                 if "<<" in sign and "<<<" not in sign and target.text:
                     waiting.append(len(found))
@@ -192,6 +196,13 @@ class _Lexer:
                 testing = word.plain == "[[" or (testing and word.plain != "]]")
                 found.append(word)
         return found
+
+    def refuse_placeholder(self, begin: int) -> None:
+        """Raises ShellSyntax."""
+        match = _PLACEHOLDER.match(self.text, begin)
+        if match and _BEFORE.search(self.text[max(0, begin - 60) : begin]):
+            what = f"{match[0]} is a placeholder; replace it with the real value"
+            raise wrong(self.text, begin, what)
 
     def here_document(self, sign: Token) -> Token:
         """The redirection, with the text that begins here as its target."""
