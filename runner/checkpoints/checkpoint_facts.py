@@ -39,6 +39,21 @@ def file_alone(found: Verification) -> Checkpoint:
     return looked_at(Checkpoint(name, step=KOHYA_NAMES.parse(name).step), found, Expectation())
 
 
+def of_one_training(
+    one: tuple[Checkpoint, Verification], other: tuple[Checkpoint, Verification]
+) -> bool:
+    """Can these two files be compared? Their names without the step, or the training's own name, and the
+    modules they hold must be the same."""
+    blocks = ([(b.block, b.modules) for b in c.norms] for c, _ in (one, other))
+    if next(blocks) != next(blocks):
+        return False
+    names, bases = (
+        {v.metadata.get("ss_output_name") or None for _, v in (one, other)},
+        {KOHYA_NAMES.parse(c.name).base for c, _ in (one, other)},
+    )
+    return len(bases) == 1 or (len(names) == 1 and None not in names)
+
+
 def _size_problem(found: Verification, expect: Expectation) -> str | None:
     """A complete file with a size outside [expect]."""
     if expect.checkpoint_mb is None or not found.complete:

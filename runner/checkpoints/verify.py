@@ -79,7 +79,7 @@ def verify(path: Path, *, finite: bool = True) -> Verification:
             return _folder(path, known, finite)
         known["header_sha256"] = header_sha256(path) if path.is_file() else None
         if path.suffix.lower() in PICKLES:
-            return _pickle(path, known)
+            return _pickle(path, known, finite)
         return _weights(path, known, finite)
     except FileNotFoundError:
         return Verification(str(path), problem="the file does not exist")
@@ -124,15 +124,18 @@ def _weights(path: Path, known: dict[str, Any], finite: bool) -> Verification:
         rank=rank_of(modules, metadata),
         alpha=alpha_of(seen.alphas, metadata),
         **summarize(seen.norms),
-        lora=any(module.is_lora for module in modules),
+        lora=any(module.adds for module in modules),
     )
 
 
-def _pickle(path: Path, known: dict[str, Any]) -> Verification:
+def _pickle(path: Path, known: dict[str, Any], finite: bool) -> Verification:
     """Reading its numbers would execute its content."""
     known |= {"kind": "pickle"}
     with open_regular(path) as stream:
-        start = stream.read(4)
+        start = stream.read(9)
+    if start[8:] == b"{":  # the header of a safetensors file: only its name is wrong
+        return _weights(path, known | {"kind": "weights"}, finite)
+    start = start[:4]
     if not start:
         raise Broken("the file is empty (0 bytes)")
     if start[:2] == b"PK" and not whole_archive(path):

@@ -14,12 +14,22 @@ from dataclasses import dataclass, field
 
 from runner.files.header import Tensor
 
-_DOWN = re.compile(r"^(?P<module>.+)\.(?:lora_down|lora_A|lora\.down)(?:\.default)?\.weight$")
-_UP = re.compile(r"^(?P<module>.+)\.(?:lora_up|lora_B|lora\.up)(?:\.default)?\.weight$")
+#: kohya, PEFT (an adapter's name may follow), and diffusers before and after it used PEFT
+_DOWN = re.compile(
+    r"^(?P<module>.+?)(?:\.lora_down|\.lora_A(?:\.\w+)?|[._]lora(?:_linear_layer)?\.down)\.weight$"
+)
+_UP = re.compile(
+    r"^(?P<module>.+?)(?:\.lora_up|\.lora_B(?:\.\w+)?|[._]lora(?:_linear_layer)?\.up)\.weight$"
+)
+#: LyCORIS: LoHa (`hada_w1_a`), LoKr (`lokr_w2`), the core of a Tucker decomposition (`hada_t1`, `lora_mid`)
+_FACTOR = re.compile(
+    r"^(?P<module>.+)\.(?P<factor>lora_mid|hada_(?:w[12]_[ab]|t[12])|lokr_(?:w[12](?:_[ab])?|t2))"
+    r"(?:\.weight)?$"
+)
 _ALPHA = re.compile(r"^(?P<module>.+)\.alpha$")
 #: part of a module by any other method, after the module's own name
 _PART = re.compile(
-    r"^(?P<module>.+?)\.(?:lora_mid|hada_|lokr_|oft_|ia3|dora_scale|diff|w_norm|b_norm|on_input|"
+    r"^(?P<module>.+?)\.(?:hada_|lokr_|oft_|ia3|dora_scale|diff|w_norm|b_norm|on_input|scalar$|"
     r"lora_down|lora_up|lora_A|lora_B)"
 )
 #: a DoRA scale is as large as the base weight itself: it would hide what was learned
@@ -28,13 +38,14 @@ _NOT_COUNTED = re.compile(r"\.(?:dora_scale|lora_magnitude_vector)\b")
 
 @dataclass(slots=True)
 class Module:
-    """Tensors of one layer. `down` and `up`: the two halves of a LoRA module; `others`: other tensors that
-    count for its norm; `silent`: checked, but not counted."""
+    """Tensors of one layer. `down` and `up`: the two halves of a LoRA module; `factors`: those of LyCORIS, by
+    name; `others`: other tensors that count for its norm; `silent`: checked, but not counted."""
 
     name: str
     down: Tensor | None = None
     up: Tensor | None = None
     alpha: Tensor | None = None
+    factors: dict[str, Tensor] = field(default_factory=dict)
     others: list[Tensor] = field(default_factory=list)
     silent: list[Tensor] = field(default_factory=list)
 
@@ -42,15 +53,23 @@ class Module:
     def is_lora(self) -> bool:
         """Up times down, nothing between: sd-scripts' key norm can be computed."""
         down, up = self.down, self.up
-        if down is None or up is None or self.others:
+        if down is None or up is None or self.others or self.factors:
             return False
         if len(down.shape) < 2 or len(up.shape) < 2 or not down.items or not up.items:
             return False
         return down.shape[0] * up.shape[0] == up.items
 
     @property
+    def adds(self) -> bool:
+        """Is all of it added to a base weight, as a product?"""
+        return self.is_lora or (bool(self.factors) and not self.others)
+
+    @property
     def rank(self) -> int | None:
-        return self.down.shape[0] if self.down is not None and self.down.shape else None
+        """Of LoKr, None if neither half is decomposed."""
+        names = ("hada_w1_b", "lokr_w1_b", "lokr_w2_b")
+        halves = (self.down, *(self.factors.get(name) for name in names))
+        return next((one.shape[0] for one in halves if one is not None and one.shape), None)
 
 
 def modules_of(tensors: Iterable[Tensor]) -> list[Module]:
@@ -68,6 +87,8 @@ def modules_of(tensors: Iterable[Tensor]) -> list[Module]:
             module(m["module"]).up = tensor
         elif m := _ALPHA.match(name):
             module(m["module"]).alpha = tensor
+        elif m := _FACTOR.match(name):
+            module(m["module"]).factors[m["factor"]] = tensor
         else:
             part = _PART.match(name)
             owner = module(part["module"] if part else name.rpartition(".")[0] or name)
@@ -133,7 +154,7 @@ def rank_of(modules: Iterable[Module], metadata: Mapping[str, str]) -> int | Non
     told = _number(metadata.get("ss_network_dim"))
     if told is not None and told >= 1:
         return int(told)
-    ranks = Counter(m.rank for m in modules if m.is_lora or (m.down is not None and m.others))
+    ranks = Counter(rank for m in modules if (rank := m.rank) is not None and (m.up or m.factors))
     return ranks.most_common(1)[0][0] if ranks else None
 
 

@@ -83,6 +83,9 @@ def remark_on(now: Checkpoint, found: Verification, before: Checkpoint | None) -
         return None
     if now.norm_largest == 0.0:
         return NOTHING_LEARNT if found.lora else "every weight is 0"
+    dead = [block.block for block in now.norms if block.largest == 0.0]
+    if found.lora and dead:
+        return f"adds nothing in {some(dead)}: never trained"
     if before is not None and before.norm is not None:
         if now.norms == before.norms:
             return f"same weights as {_named(before)}: nothing learned since"

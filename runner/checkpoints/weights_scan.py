@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.checkpoints.weight_modules import Module
+from runner.checkpoints.weight_products import product_squares
 from runner.files.header import ITEM_BYTES, Tensor
 
 if TYPE_CHECKING:
@@ -128,9 +129,14 @@ class Scan:
         if _has_product(module):
             squares, measured = self._product_squares(module, alpha), True
         else:
-            counted = [t for t in (module.down, module.up, *module.others) if t is not None]
-            squares = sum(self._squares(tensor) for tensor in counted)
+            halves = (module.down, module.up, *module.factors.values(), *module.others)
+            counted = [t for t in halves if t is not None]
+            each = {tensor.name: self._squares(tensor) for tensor in counted}
             measured = any(tensor.dtype in FLOATS for tensor in counted)
+            squares = sum(each.values())
+            if module.factors and len(self.nonfinite) == bad:
+                product = product_squares(module, alpha, self._matrix, each)
+                squares = squares if product is None else product
         for tensor in module.silent:
             self._squares(tensor)
         finite = len(self.nonfinite) == bad
@@ -169,6 +175,15 @@ class Scan:
                 part = min(float(np.dot(wide, wide)), sys.float_info.max)
             total += part
         return total
+
+    def _matrix(self, tensor: Tensor) -> Array | None:
+        """All numbers in their shape, as f64; None: too many for our memory, or no real numbers."""
+        import numpy as np
+
+        if tensor.items * 8 > MATRIX_LIMIT_BYTES or tensor.dtype not in FLOATS - {"C64"}:
+            return None
+        numbers = self._reader.numbers(tensor.begin, tensor.end, tensor.dtype)
+        return numbers.astype(np.float64).reshape(tensor.shape)
 
     def _product_squares(self, module: Module, alpha: float | None) -> float:
         """The square of the Frobenius norm of (alpha / rank) * up @ down, convolutions flattened."""

@@ -54,7 +54,7 @@ def read_header(path: Path) -> tuple[dict[str, Any], int, int]:
             raise Broken(f"the file has only {size} bytes")
         length = int.from_bytes(start, "little")
         if length > HEADER_LIMIT_BYTES:
-            raise Broken(f"not a safetensors file (it begins with {start!r})")
+            raise Broken(f"not a safetensors file ({_what_begins(start)})")
         # check the size first: a truncated file must not make us allocate memory that it cannot fill
         text = stream.read(length) if size >= 8 + length else b""
     if len(text) < length:
@@ -68,6 +68,24 @@ def read_header(path: Path) -> tuple[dict[str, Any], int, int]:
     except (KeyError, TypeError, IndexError, ValueError, OverflowError):
         raise Broken("not a safetensors file (a tensor has no offsets)") from None
     return header, 8 + length, 8 + length + end
+
+
+#: what is renamed to .safetensors or downloaded in its place, by its first bytes
+_OTHERS = (
+    (b"PK\x03\x04", "a .pt or .ckpt file of torch under this name: rename it, or convert it"),
+    (b"\x80", "a pickle, as in .pt or .ckpt, under this name: rename it, or convert it"),
+    (b"GGUF", "a GGUF model, which can only be used as such"),
+    (b"version ", "a Git LFS pointer: the file itself was not downloaded, use `git lfs pull`"),
+    (b"<", "a web page: the download failed, or needs a login"),
+    (b"\x1f\x8b", "gzip-compressed"),
+    (b"7z\xbc\xaf", "a 7z archive: unpack it"),
+    (b"Rar!", "a RAR archive: unpack it"),
+)
+
+
+def _what_begins(start: bytes) -> str:
+    found = (what for sign, what in _OTHERS if start.lstrip().startswith(sign))
+    return next(found, f"it begins with {start!r}")
 
 
 def _parsed(text: bytes) -> dict[str, Any]:

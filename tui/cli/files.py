@@ -127,21 +127,23 @@ def verify(options: argparse.Namespace) -> int:
 
 
 def _as_json(found: list[Verification]) -> list[dict[str, Any]]:
-    """Each compared with the one given before it."""
+    """Each compared with the newest one of the same training given before it."""
     import msgspec
 
-    from runner.checkpoints.checkpoint_facts import file_alone
+    from runner.checkpoints.checkpoint_facts import file_alone, of_one_training
     from runner.checkpoints.weight_norms import change_of, remark_on
 
     files: list[dict[str, Any]] = []
-    before: Checkpoint | None = None
+    good: list[tuple[Checkpoint, Verification]] = []
     for one in found:
         now = file_alone(one)
+        same = (c for c, v in reversed(good) if of_one_training((c, v), (now, one)))
+        before = next(same, None)
         change = change_of(one.norm, before.norm) if before is not None else None
         remark = remark_on(now, one, before)
         files.append(msgspec.to_builtins(one) | {"norm_change": change, "remark": remark})
         if one.kind == "weights" and one.complete and one.finite:
-            before = now
+            good.append((now, one))
     return files
 
 

@@ -131,3 +131,31 @@ def test_the_command_form_prints_a_line_a_file_and_its_verdict(
     assert main([str(one), str(tmp_path / "missing")]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert [json.loads(line)["complete"] for line in lines] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        (b"PK\x03\x04\x00\x00\x08\x08", ".pt or .ckpt"),
+        (b"\x80\x02}q\x00(X\x0d", ".pt or .ckpt"),
+        (b"GGUF\x03\x00\x00\x00", "GGUF"),
+        (b"<!DOCTYPE html><html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (b"\x07\x07\x07\x07\x07\x07\x07\x07", "begins with"),
+    ],
+)
+def test_what_was_only_named_safetensors_is_called_by_its_name(
+    tmp_path: Path, start: bytes, words: str
+) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(start + b"\x00" * 100)
+    found = verify(path)
+    assert (found.complete, found.finite) == (False, None)
+    assert words in (found.problem or "")
+
+
+def test_weights_with_the_name_of_a_pickle_are_read_as_what_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "x.ckpt"
+    save_file({"a": np.ones(4, np.float32)}, path)
+    found = verify(path)
+    assert (found.kind, found.complete, found.finite) == ("weights", True, True)

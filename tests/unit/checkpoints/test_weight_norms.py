@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from runner.checkpoints.checkpoint_facts import file_alone
+from runner.checkpoints.checkpoint_facts import file_alone, of_one_training
 from runner.checkpoints.verify import Verification, verify
 from runner.checkpoints.weight_modules import block_of
 from runner.checkpoints.weight_norms import change_of, growth_limit, remark_on
@@ -218,3 +218,30 @@ def test_the_limit_follows_the_steps() -> None:
     assert change_of(2.0, 1.0) == 1.0
     assert change_of(2.0, 0.0) is None
     assert change_of(None, 1.0) is None
+
+
+def test_a_part_that_was_never_trained_is_named(tmp_path: Path) -> None:
+    text = "lora_te_text_model_encoder_layers_0_mlp_fc1"
+    path = lora(tmp_path / "x.safetensors", of=(text, DOWN))
+    tensors = load_file(path)
+    tensors[f"{text}.lora_up.weight"][:] = 0
+    save_file(tensors, path)
+    found = verify(path)
+    assert (
+        remark_on(file_alone(found), found, None) == "adds nothing in text encoder: never trained"
+    )
+
+
+def test_only_files_of_one_training_are_compared(tmp_path: Path) -> None:
+    first, other = (
+        (file_alone(found), found)
+        for found in (
+            verify(lora(tmp_path / "a-000001.safetensors")),
+            verify(lora(tmp_path / "b.safetensors", seed=1)),
+        )
+    )
+    later = verify(lora(tmp_path / "a-000002.safetensors", seed=2))
+    wider = verify(lora(tmp_path / "a.safetensors", of=(DOWN,)))
+    assert of_one_training(first, (file_alone(later), later))
+    assert not of_one_training(first, other)
+    assert not of_one_training(first, (file_alone(wider), wider))
