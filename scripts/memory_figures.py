@@ -284,8 +284,8 @@ def of_sd3(model: str, side: int, batch: int, rank: int) -> tuple[Any, Any, dict
             context_embedder_out_features=64 * params["depth"],
             **params,
         )
-    network = lora_sd3.create_network(1.0, rank, 1.0, None, [None] * 3, dit)
-    network.apply_to([None] * 3, dit, False, True)
+    network = lora_sd3.create_network(1.0, rank, 1.0, None, [torch.nn.Module()] * 3, dit)
+    network.apply_to([torch.nn.Module()] * 3, dit, False, True)
 
     def call(dit: Any, latents: Any) -> Any:
         half = torch.bfloat16
@@ -302,8 +302,8 @@ def of_lumina(side: int, batch: int, rank: int) -> tuple[Any, Any, dict[str, Any
 
     with half_precision():
         dit = lumina_models.NextDiT_2B_GQA_patch2_Adaln_Refiner()
-    network = lora_lumina.create_network(1.0, rank, 1.0, None, [None], dit)
-    network.apply_to([None], dit, False, True)
+    network = lora_lumina.create_network(1.0, rank, 1.0, None, [torch.nn.Module()], dit)
+    network.apply_to([torch.nn.Module()], dit, False, True)
 
     def call(dit: Any, latents: Any) -> Any:
         half = torch.bfloat16

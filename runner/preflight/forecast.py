@@ -12,13 +12,17 @@ from typing import Any
 from runner.config.model import Config, Trainer, dataset_values
 from runner.model import ExpectedCheckpoint, Forecast
 from runner.model.units import count, pace
+from runner.preflight.header import read_model
+from runner.preflight.memory_load import between, load_of
 from runner.preflight.prior_runs import PriorRun, prior_run
 from runner.trainers.accelerate import launched_processes
 from runner.trainers.registry import program_of
 from runner.trainers.sd_scripts.config_file import TrainerFlags, trainer_flags
-from runner.trainers.sd_scripts.dataset import DatasetSpec, read_specs
+from runner.trainers.sd_scripts.dataset import DatasetSpec, read_specs, specs_from_flags
 from runner.trainers.sd_scripts.forecast import Question
+from runner.trainers.sd_scripts.memory import memory_need
 from runner.trainers.sd_scripts.reasons import surprises
+from runner.trainers.sd_scripts.scripts import BASE_MODEL
 
 
 def estimate(config: Config, *, smoke: bool = False) -> Forecast:
@@ -31,6 +35,7 @@ def estimate(config: Config, *, smoke: bool = False) -> Forecast:
         return Forecast(warnings=(str(error),))
     program = program_of(config.trainer)
     found = with_sizes(program.forecast(question), config.trainer, read.values)
+    found = with_memory(found, config, question)
     if (prior := prior_run(config)) is not None:
         found = with_prior(found, prior)
     found = with_disk(found)
@@ -77,6 +82,23 @@ def with_sizes(
         state_bytes=sizes.state_bytes,
         sources=found.sources | sources,
     )
+
+
+def with_memory(found: Forecast, config: Config, question: Question) -> Forecast:
+    """The estimate of GPU memory as a source without a number: it is a range."""
+    try:
+        specs = question.specs or specs_from_flags(question.flags, question.base_dir)
+    except ValueError:  # reported by the forecast itself
+        return found
+    name = question.flags.get(BASE_MODEL)
+    shapes = read_model(question.base_dir / name) if isinstance(name, str) and name else None
+    batches = [(spec.resolution, spec.batch_size) for spec in specs if spec.resolution]
+    load = load_of(config, question.flags, shapes, batches, on_gpu=True)
+    need = memory_need(load) if load is not None else None
+    if need is None or (config.expect.device or "cuda").partition(":")[0] in ("cpu", "mps"):
+        return found
+    text = f"about {between(need.low_bytes, need.high_bytes)} of GPU memory (estimate)"
+    return replace(found, sources={**found.sources, "memory_bytes": text})
 
 
 def with_prior(found: Forecast, prior: PriorRun) -> Forecast:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any
 
 import psutil
@@ -14,7 +13,7 @@ from runner.config.flags import merged, whole
 from runner.hardware.board import default_sources, read_once
 from runner.preflight.cures.model import Fix
 from runner.preflight.facts import Facts
-from runner.preflight.header import Shapes, kind_of, stored_in_8_bits
+from runner.preflight.memory_load import between, gb, load_of
 from runner.preflight.model import Finding, check, failed, passed, skipped, warned
 from runner.preflight.prior_runs import PriorRun
 from runner.preflight.probe import Device
@@ -32,7 +31,7 @@ _DRIVER_S = 1.5
 def need(facts: Facts) -> Finding:
     """Will the training fit? Measured by an earlier run with the same settings, else estimated from the model,
     image size, batch, LoRA, optimizer and the flags that save memory."""
-    load = load_of(facts)
+    load = _load(facts)
     if load is None or (found := memory_need(load)) is None:
         title = facts.script.title if facts.script else facts.script_name
         return skipped("unknown", f"There is no estimate for {title}; a smoke test measures it.")
@@ -77,84 +76,45 @@ def judge_need(found: Need, room: Room, source: str = "") -> Finding:
     """`source`: of a measurement, `run 2026...`."""
     what = f"The {source} with these settings used" if source else "The training needs about"
     place = "" if room.name == "memory" else f" on the {room.name}"
-    detail = f"{what} {span(found)}; {_gb(room.free_bytes)} of {_gb(room.total_bytes)} GB are free{place}."
+    detail = (
+        f"{what} {span(found)}; {gb(room.free_bytes)} of {gb(room.total_bytes)} GB are free{place}."
+    )
     if found.parts:
         parts = (
-            f"{one.name} {_between(one.low, one.high)}" for one in found.parts if one.high > _TINY
+            f"{one.name} {between(one.low, one.high)}" for one in found.parts if one.high > _TINY
         )
         detail += f" Estimated while {found.when}: {', '.join(parts)}."
-    evidence = f"{span(found)}, {_gb(room.free_bytes)} free"
+    evidence = f"{span(found)}, {gb(room.free_bytes)} free"
     if found.certain_bytes > room.free_bytes:
-        sure = f"Weights and optimizer alone are {_gb(found.certain_bytes)} GB."
+        sure = f"Weights and optimizer alone are {gb(found.certain_bytes)} GB."
         return failed(evidence, f"{detail} {sure}")
     if found.high_bytes > room.free_bytes:
         likely = found.low_bytes > room.free_bytes
         more = "It will probably run out of memory." if likely else "It may run out of memory."
         return warned(evidence, f"{detail} {more}")
-    return passed(f"{span(found)} of {_gb(room.total_bytes)} GB".replace(" GB of", " of"), detail)
+    return passed(f"{span(found)} of {gb(room.total_bytes)} GB".replace(" GB of", " of"), detail)
 
 
 def span(found: Need) -> str:
-    return _between(found.low_bytes, found.high_bytes)
-
-
-def _between(low: float, high: float) -> str:
-    """`9.1-12 GB`, `5 GB`."""
-    first, last = _gb(low), _gb(high)
-    return f"{last} GB" if first == last else f"{first}-{last} GB"
+    return between(found.low_bytes, found.high_bytes)
 
 
 _TINY = 50_000_000
 
 
-def _gb(size_bytes: float) -> str:
-    """In 1024^3 bytes, as cards are sold: `9.1`, `12`."""
-    value = size_bytes / 1024**3
-    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}".removesuffix(".0")
-
-
 # ----------------------------------------------------------------- what is trained, and where
 
 
-def load_of(facts: Facts) -> Load | None:
-    """None: the kind of model or the image sizes are unknown. Raises DatasetError."""
-    shapes = facts.base_model()
-    kind = _kind(facts, shapes)
-    steps = [
+def _load(facts: Facts) -> Load | None:
+    """Raises DatasetError."""
+    buckets = [
         (bucket.resolution, min(one.spec.batch_size, bucket.count or 1))
         for one in facts.plan().datasets
         for bucket in one.buckets
     ]
-    sizes = steps or [(s.resolution, s.batch_size) for s in facts.specs() if s.resolution]
-    if kind is None or not sizes:
-        return None
-    (width, height), batch = max(sizes, key=lambda one: prod(one[0]) * one[1])
+    batches = buckets or [(s.resolution, s.batch_size) for s in facts.specs() if s.resolution]
     on_gpu = _device(facts) not in ("cpu", "mps")
-    numbers = trained_part(shapes) if shapes is not None else None
-    small = stored_in_8_bits(facts.path("t5xxl") or facts.path("gemma2"))
-    return Load(kind, facts.flags, width * height, batch, numbers, on_gpu, small)
-
-
-def _kind(facts: Facts, shapes: Shapes | None) -> str | None:
-    """By the base model's header, else by the script and its flags."""
-    found = kind_of(shapes) if shapes is not None else None
-    if found is not None and found.name in facts.kinds:
-        return found.name
-    if "flux" in facts.kinds:
-        return facts.text("model_type") or "flux"
-    return facts.kinds[-1 if facts.on("v2") else 0] if facts.kinds else None
-
-
-#: prefixes of what is not the U-Net or transformer, in files that hold everything
-_OTHERS = (
-    "cond_stage_model.", "conditioner.", "first_stage_model.", "text_encoders.", "vae.",
-    "model_ema.", "alphas_", "betas", "sqrt_", "log_one", "posterior_", "embedding_manager.",
-)  # fmt: skip
-
-
-def trained_part(shapes: Shapes) -> int:
-    """Numbers of the U-Net or transformer."""
-    return sum(prod(shape) for name, shape in shapes.items() if not name.startswith(_OTHERS))
+    return load_of(facts.config, facts.flags, facts.base_model(), batches, on_gpu)
 
 
 def _probed(facts: Facts) -> Device:
