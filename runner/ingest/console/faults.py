@@ -16,6 +16,8 @@ _STRANGERS, _BOX_STRANGERS = 5, 40
 
 _TRACEBACK = "Traceback (most recent call last)"
 _FRAME = re.compile(r"\s*(?:\| )?File \"(.*)\", line \d+(?:, in ?(\S+)?)?")
+#: of a syntax error in the script itself, without a traceback
+_SYNTAX_FRAME = re.compile(r"\s*File \".*\.py\", line \d+$")
 _BOX_FRAME = re.compile(r"(.*):\d+ in (\w+|<\w+>)")
 _BOX_EDGES = "│|?┃"
 _BOX_CODE = re.compile(rf"(?:[❱>?] +)?\d+ [{_BOX_EDGES}]")
@@ -122,6 +124,8 @@ class FaultReader:
             return True
         if text.startswith(("During handling of the above", "The above exception was the direct")):
             return True
+        if not self._in_traceback and _SYNTAX_FRAME.match(text):
+            self._begin(text)
         if self._in_traceback:
             return self._in_frames(text, end, events)
         alone = _RAISED_ALONE.match(text)

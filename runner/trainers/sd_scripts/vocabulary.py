@@ -25,6 +25,7 @@ from runner.model.events import (
     StateSaved,
     StateSaving,
     SubsetSeen,
+    WarningSeen,
 )
 from runner.trainers.console import Reader, Sentence, Vocabulary, english
 
@@ -95,6 +96,17 @@ _FOUND = _like(
 )
 
 
+def _unloaded(text: str, end: int) -> ConsoleEvent | None:
+    """A part of the base model without its weights: sd-scripts prints the result of load_state_dict, and
+    trains on. Keys that are only unexpected are harmless."""
+    missing = "_IncompatibleKeys(missing_keys=['" in text
+    return WarningSeen(end, "WARNING", english(text)[:400]) if missing else None
+
+
+def _untrained(text: str, end: int) -> ConsoleEvent:
+    return WarningSeen(end, "WARNING", f"{english(text).rstrip('.')}: nothing of it is trained")
+
+
 def _saving(start: str) -> Sentence:
     return Sentence(start, Phase.SAVING, _after(start, CheckpointSaving))
 
@@ -135,6 +147,19 @@ SENTENCES: tuple[Sentence, ...] = (
         "No data found", None, lambda text, end: NothingToTrain(end, english(text).rstrip(" /"))
     ),
     Sentence("model saved.", Phase.FINISHED, lambda _, end: ModelSaved(end)),
+    # --- printed as information, but a part that silently did not load (networks/*.py)
+    *(
+        Sentence(f"create {network} for {part}: 0 modules", None, _untrained)
+        for network in ("LoRA", "LyCORIS", "OFT")
+        for part in (
+            *("U-Net", "FLUX all blocks", "Flux", "SD3 MMDiT", "Lumina blocks", "Anima DiT"),
+            "HunyuanImage-2.1",
+        )
+    ),
+    *(
+        Sentence(start, None, _unloaded)
+        for start in ("Loaded ", "U-Net:", "loading vae:", "loading text encoder")
+    ),
     # --- the banner
     Sentence("running training", Phase.PREPARING),
     Sentence("num train images", None, _banner("train_images")),

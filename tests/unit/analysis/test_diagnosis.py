@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ def labelled(table: str) -> list[dict[str, str]]:
 
 LABELS = labelled("labels.tsv")
 MORE = labelled("more.tsv")
+#: what people report in public threads, and what only looks like it
+THREADS = tomllib.loads((FAILURES / "threads.toml").read_text("utf-8"))
 
 KEYS = [
     "cuda_out_of_memory",
@@ -116,10 +119,10 @@ KEYS = [
     "file_not_utf8",
     "launcher_not_found",
     "model_not_loaded",
-    "native_crash",
     "network_module_mismatch",
     "permission_denied",
     "python_too_old",
+    "sampling_failed",
     "storage_failed",
     "system_library_missing",
 ]
@@ -166,6 +169,26 @@ def test_more_recorded_endings(label: dict[str, str]) -> None:
 def test_every_recorded_ending_is_labelled() -> None:
     files = {path.name for path in FAILURES.glob("*.log")}
     assert files == {label["file"] for label in (*LABELS, *MORE)}
+
+
+@pytest.mark.parametrize("thread", THREADS["thread"], ids=lambda row: row["source"])
+def test_a_failure_of_a_public_thread(thread: dict[str, str], tmp_path: Path) -> None:
+    log = tmp_path / "console.log"
+    log.write_text(thread["log"], "utf-8")
+    cause = inspect_log(log, thread.get("exit")).cause
+    assert cause is not None
+    assert cause.key == thread["key"]
+    assert thread.get("advice", "").lower() in cause.advice.lower()
+    assert cause.fix == thread.get("fix", cause.fix)
+
+
+@pytest.mark.parametrize("other", THREADS["other"], ids=lambda row: row["source"])
+def test_what_only_looks_like_a_cause(other: dict[str, str], tmp_path: Path) -> None:
+    log = tmp_path / "console.log"
+    log.write_text(other["log"], "utf-8")
+    cause = inspect_log(log, "code:1").cause
+    assert cause is not None
+    assert cause.key != other["not"]
 
 
 @pytest.mark.parametrize(
@@ -600,6 +623,78 @@ def test_a_traceback_drawn_as_a_box() -> None:
     cause = diagnose(collected(log))
     assert cause is not None and cause.key == "cuda_out_of_memory"
     assert "7.22 GiB already allocated" in cause.evidence
+
+
+def test_a_box_with_a_path_that_rich_wrapped() -> None:
+    row = "│ {:<76} │\n".format
+    path = f"C:\\Program Files\\kohya_ss\\{'venv' * 10}\\library\\train_util.py"
+    log = (
+        "╭───────────────────── Traceback (most recent call last) ──────────────────────╮\n"
+        + row(path[:76])
+        + row(f"{path[76:]}:3854 in")
+        + row("get_optimizer")
+        + row("")
+        + row("  3853 │   before()")
+        + row("❱ 3854 │   call()")
+        + "╰──────────────────────────────────────────────────────────────────────────────╯\n"
+        "FooError: odd\n"
+    )
+    (seen,) = collected(log).exceptions
+    assert seen.frames == (f"{path.replace(chr(92), '/')}:get_optimizer",)
+
+
+def test_a_traceback_that_lost_its_indentation() -> None:
+    log = (
+        'Traceback (most recent call last):\nFile "/k/a.py", line 7, in\nreturn\n'
+        'File "/k/library/train_util.py", line 9, in get_optimizer\nraise\n^^^^^\n'
+        "zipfile.BadZipFile: odd\n"
+    )
+    (seen,) = collected(log).exceptions
+    assert seen.name == "zipfile.BadZipFile"
+    assert seen.frames == ("/k/a.py:", "/k/library/train_util.py:get_optimizer")
+
+
+def test_where_nothing_is_known_the_last_unread_lines_are_shown(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    child = "subprocess.CalledProcessError: Command '[]' returned non-zero exit status 1."
+    lines = "loading model for process 0/1\nthe frobnicator is full\nplease empty it\n"
+    log.write_text(lines + traceback(child))
+    cause = inspect_log(log, "code:1").cause
+    assert cause is not None
+    assert (cause.key, cause.evidence) == ("unknown", "the frobnicator is full | please empty it")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Command '['python', 'train_network.py']' returned non-zero exit status 3221225477.",
+        "Command exited with code 3221225477",
+        "--- training process finished with errors or non-zero exit code (3221225477). ---",
+    ],
+)
+def test_a_launcher_that_reports_its_child_without_a_traceback(said: str) -> None:
+    assert cause_key(f"loading model for process 0/1\n{said}\n") == "host_out_of_memory"
+
+
+def test_the_script_of_a_foreign_log_decides_the_fix(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    for script, module in (("flux_train_network.py", "lora_flux"), ("train_network.py", "lora")):
+        lines = traceback("AttributeError: 'LoRANetwork' object has no attribute 'x'", "train")
+        log.write_text(lines.replace("a.py", f"C:\\k\\{script}"))
+        cause = inspect_log(log, "code:1").cause
+        assert cause is not None and cause.fix == f"network_module=networks.{module}"
+
+
+def test_parts_without_weights_or_modules_are_warned_about() -> None:
+    log = (
+        "create LoRA for U-Net: 0 modules.\ncreate LoRA for Text Encoder: 0 modules.\n"
+        "loading text encoder: _IncompatibleKeys(missing_keys=[], unexpected_keys=['a'])\n"
+        "Loaded Flux: _IncompatibleKeys(missing_keys=['img_in.weight'], unexpected_keys=[])\n"
+    )
+    assert [text.split(":")[0] for text in collected(log).warnings] == [
+        "create LoRA for U-Net",
+        "Loaded Flux",
+    ]
 
 
 def test_harmless_tracebacks_explain_nothing() -> None:
