@@ -70,6 +70,7 @@ def step(
     parameters = [p for p in network.parameters() if p.requires_grad]
     trained = sum(p.numel() for p in parameters)
     COPIES.clear()
+    TOKENS[:] = [256 if model == "lumina" else 512]
     with counted() as peak:
         latents = torch.randn(batch, *inputs["shape"], requires_grad=True)
         found = inputs["call"](dit, latents)
@@ -129,12 +130,17 @@ def as_autocast() -> None:
     def checkpoint(*args: Any, **named: Any) -> Any:
         return plain(*args, **{**named, "preserve_rng_state": False})
 
+    # lengths of captions, which meta tensors do not have: as long as they can be
+    torch.Tensor.item = lambda self: TOKENS[-1]
+    torch.Tensor.tolist = lambda self: [TOKENS[-1]] * self.shape[0]
     torch.utils.checkpoint.checkpoint = checkpoint
     for module in list(sys.modules.values()):
         if getattr(module, "checkpoint", None) is plain:
             module.checkpoint = checkpoint
 
 
+#: of a caption
+TOKENS = [512]
 #: copies of trained weights, by identity; one step's
 COPIES: dict[Any, Any] = {}
 

@@ -121,17 +121,17 @@ def _time(snapshot: RunSnapshot, status: Status) -> Line:
 
 
 def _memory(snapshot: RunSnapshot, status: Status) -> Line:
+    """The preflight check `memory_need` compares the next start with it."""
     use, samples = status.hardware, snapshot.hardware
     main = max((use.tree_memory_max_bytes or 0, *(s.tree_memory_bytes or 0 for s in samples)))
     gpu = max((use.gpu_memory_max_bytes or 0, *(s.gpu_memory_used_bytes or 0 for s in samples)))
+    gpu = use.gpu_memory_run_max_bytes or gpu
     if not main:
         return "warn", "not measured", "No memory readings."
     text = f"The training used up to {memory_size(main)} of memory"
-    return (
-        "pass",
-        memory_size(main),
-        text + (f", the GPU up to {memory_size(gpu)}." if gpu else "."),
-    )
+    if gpu and (status.device or "").startswith("cuda"):
+        return "pass", f"{memory_size(gpu)} of GPU", f"{text}, {memory_size(gpu)} of GPU memory."
+    return "pass", memory_size(main), f"{text}."
 
 
 _LINES: tuple[tuple[str, str, Callable[[RunSnapshot, Status], Line]], ...] = (

@@ -23,7 +23,7 @@ from runner.preflight.driver import Card, Driver, read_driver, visible
 from runner.preflight.forecast import question_of, unwritten_specs, with_disk, with_sizes
 from runner.preflight.header import Shapes, kind_of, read_model
 from runner.preflight.import_probe import Imported, cached_import
-from runner.preflight.prior_runs import PriorRun, prior_run
+from runner.preflight.prior_runs import PriorRun, prior_run, ran_out_of_memory
 from runner.preflight.probe import Device, cached_probe, gpu_packages
 from runner.trainers.command import Command, build_command
 from runner.trainers.registry import flag_report, program_of
@@ -277,8 +277,13 @@ class Facts:
 
     @_once
     def prior(self) -> PriorRun | None:
-        """The newest run with the same settings."""
+        """The newest successful run with the same settings."""
         return prior_run(self.config)
+
+    @_once
+    def ran_out_of_memory(self) -> str | None:
+        """The newest run with the same settings, if it ran out of memory."""
+        return ran_out_of_memory(self.config)
 
     @_once
     def whole_forecast(self) -> Forecast:

@@ -6,7 +6,7 @@ the same flags, except those that only change length or file locations.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,20 +44,35 @@ class PriorRun:
 
 def prior_run(config: Config) -> PriorRun | None:
     """The newest successful run with the same settings. None: none."""
+    for spec, run in _same(config):
+        good = smoke_passed(run) if spec.smoke else run.outcome is Outcome.SUCCEEDED
+        if good and run.status is not None:
+            return _shown_by(run, spec, run.status)
+    return None
+
+
+OUT_OF_MEMORY = frozenset(("cuda_out_of_memory", "mps_out_of_memory", "host_out_of_memory"))
+
+
+def ran_out_of_memory(config: Config) -> str | None:
+    """The newest run with the same settings, if that ended it."""
+    for _, run in _same(config):
+        cause = run.status.cause if run.status is not None else None
+        return run.id if cause is not None and cause.key in OUT_OF_MEMORY else None
+    return None
+
+
+def _same(config: Config) -> Iterator[tuple[RunSpec, RunSnapshot]]:
+    """Runs with the same settings, newest first. Read partly: a long run's first steps and newest readings
+    are enough."""
     key = settings_part(config)
     for path in run_paths()[:LOOK_BACK_RUNS]:
         try:
             spec = read_json(path / "spec.json", RunSpec)
         except Unreadable:
             continue
-        if part_of(spec.settings_key) != key or not _same_flags(spec.command, config):
-            continue
-        # a long run's first steps and newest readings are enough
-        snapshot = RunReader(path, console=False).read()
-        good = smoke_passed(snapshot) if spec.smoke else snapshot.outcome is Outcome.SUCCEEDED
-        if good and snapshot.spec is not None and snapshot.status is not None:
-            return _shown_by(snapshot, snapshot.spec, snapshot.status)
-    return None
+        if part_of(spec.settings_key) == key and _same_flags(spec.command, config):
+            yield spec, RunReader(path, console=False).read()
 
 
 def _shown_by(run: RunSnapshot, spec: RunSpec, status: Status) -> PriorRun:

@@ -43,6 +43,9 @@ def need(facts: Facts) -> Finding:
     if prior is not None and (prior.memory_of == "GPU memory") is load.on_gpu:
         found = learnt(found, prior)
     judged = judge_need(found, room, prior.source if prior and found.when == _MEASURED else "")
+    if judged.status == "pass" and (run := facts.ran_out_of_memory()):
+        words = f"The last run with these settings ran out of memory ({run}). {judged.detail}"
+        judged = warned("ran out before", words)
     if judged.status not in ("warn", "fail"):
         return judged
     changes = less(load, room.free_bytes, facts.platform, _allowed(facts))

@@ -94,16 +94,16 @@ def _document() -> dict[str, Any]:
 
 
 def figures_of(kind: str, numbers: int | None = None) -> Figures | None:
-    """None: no figures for this kind. Of several sizes of a model the one with about as many `numbers`."""
+    """None: no figures for this kind, or its size is unknown. Of several sizes of a model the one
+    with about as many `numbers`."""
     found = {
         name: msgspec.convert(row, Figures)
         for name, row in _document()["model"].items()
         if name.split("-")[0] == kind
     }
-    if not found:
-        return None
-    wanted = (numbers or 0) / 1e6
-    return min(found.values(), key=lambda one: abs(one.numbers - wanted) if wanted else 0)
+    if numbers is None:
+        return next(iter(found.values())) if len(found) == 1 else None
+    return min(found.values(), key=lambda one: abs(one.numbers - numbers / 1e6), default=None)
 
 
 def published() -> tuple[dict[str, Any], ...]:

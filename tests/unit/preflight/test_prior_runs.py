@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from runner.config.model import Config
-from runner.model import Checkpoint, Outcome, RunSpec, RunState, Status
+from runner.model import Cause, Checkpoint, HardwareUse, Outcome, RunSpec, RunState, Status
 from runner.preflight.forecast import estimate
-from runner.preflight.prior_runs import PriorRun, prior_run
+from runner.preflight.prior_runs import PriorRun, prior_run, ran_out_of_memory
 from runner.store.journal import step_row, write_json
 from runner.store.rundir import RunDir, new_run_id, runs_root
 from runner.trainers.command import build_command
@@ -139,3 +139,26 @@ def test_the_forecast_takes_what_was_measured(project: Project) -> None:
         f"920 steps at 2.0 s/step, start, 5 saves (smoke test {run.id})"
     )
     assert told.sources["size_bytes"] == "5 files and 5 states at most"
+
+
+def test_the_run_that_ran_out_of_memory_is_remembered_until_one_does_not(project: Project) -> None:
+    config = project.config(rest=SMOKE)
+    assert ran_out_of_memory(config) is None
+    cause = Cause("cuda_out_of_memory", "GPU memory ran out.", "CUDA out of memory")
+    run = finished(config, smoke=False, outcome=Outcome.FAILED, cause=cause)
+    assert ran_out_of_memory(config) == run.id
+    assert ran_out_of_memory(project.config(train="network_dim = 2", rest=SMOKE)) is None
+    time.sleep(0.01)
+    finished(config, smoke=False)
+    assert ran_out_of_memory(config) is None
+
+
+def test_memory_of_the_gpu_is_this_runs_own_if_measured(project: Project) -> None:
+    config = project.config(rest=SMOKE)
+    use = HardwareUse(gpu_memory_max_bytes=9_000, gpu_memory_run_max_bytes=7_000)
+    run = finished(config, device="cuda:0", hardware=use)
+    line = '{"at":1.0,"gpu_memory_used_bytes":5000}\n'
+    (run.path / "hardware.jsonl").write_text(line)
+    found = prior_run(config)
+    assert found is not None
+    assert (found.memory_bytes, found.memory_of) == (7_000, "GPU memory")
