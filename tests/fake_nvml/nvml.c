@@ -102,6 +102,21 @@ int nvmlDeviceGetName(void *d, char *text, uint size) {
     snprintf(text, size, "NVIDIA Fake %d", card_of(d));
     return OK;
 }
+int nvmlDeviceGetCudaComputeCapability(void *d, int *major, int *minor) {
+    ASK(d);
+    *major = number(d, "major", 8), *minor = number(d, "minor", 9);
+    return OK;
+}
+int nvmlSystemGetDriverVersion(char *text, uint size) {
+    ASK(NULL);
+    snprintf(text, size, "550.54.15");
+    return OK;
+}
+int nvmlSystemGetCudaDriverVersion(int *version) {
+    ASK(NULL);
+    *version = 12040;
+    return OK;
+}
 int nvmlDeviceGetUtilizationRates(void *d, Rates *rates) {
     ASK(d);
     if (number(d, "mig", 0)) return NOT_SUPPORTED;

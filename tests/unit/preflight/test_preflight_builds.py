@@ -3,9 +3,11 @@ builds of torch print, and by a trainer's Python with packages that answer as re
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,8 @@ from runner.preflight.model import NEEDS
 from runner.preflight.probe import Device, Package, gpu_packages, last_report, probe
 from runner.preflight.registry import BY_NAME, run_check
 from runner.trainers.command import build_command
+from tests.fake_nvml.machine import ROOT
+from tests.fake_nvml.machine import nvml_library as nvml_library
 from tests.unit.preflight.preflight_project import Project, project_fixture
 
 project = project_fixture()
@@ -198,6 +202,46 @@ def test_the_drivers_command() -> None:
     old = parse_smi(TABLE, "0, GPU-11, Tesla K80, [N/A]\n")
     assert old.cards[0].capability == ""
     assert parse_smi("NVIDIA-SMI has failed", "") == Driver()
+
+
+@pytest.mark.parametrize(
+    ("answers", "capabilities"),
+    [
+        (["cards 2", "1.major 12", "1.minor 0"], ["8.9", "12.0"]),
+        (["nvmlDeviceGetCudaComputeCapability 13"], [""]),
+        (["nvmlSystemGetCudaDriverVersion 13"], ["8.9"]),
+        (["nvmlInitWithFlags hang"], []),
+        (["nvmlInitWithFlags 9"], []),
+    ],
+)
+def test_the_drivers_library_is_asked_without_torch(
+    nvml_library: Any, tmp_path: Path, answers: list[str], capabilities: list[str]
+) -> None:
+    (tmp_path / "nvml.txt").write_text("".join(f"{line}\n" for line in answers))
+    code = """
+import os
+from runner.preflight.driver import read_driver
+found = read_driver()
+print([card.capability for card in found.nvidia], found.version, found.cuda, flush=True)
+os._exit(0)
+"""
+    env = {
+        "FAKE_NVML": str(tmp_path / "nvml.txt"), "LD_LIBRARY_PATH": str(nvml_library()),
+        "PATH": str(tmp_path), "PYTHONPATH": str(ROOT),
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    told = done.stdout.strip()
+    assert told.startswith(str(capabilities)), done
+    if capabilities:
+        assert "550.54.15" in told
+        assert ("12.4" in told) is ("CudaDriverVersion" not in answers[0])
 
 
 @pytest.mark.parametrize(

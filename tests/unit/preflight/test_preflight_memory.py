@@ -166,6 +166,15 @@ def test_the_check_uses_what_an_earlier_run_showed(
     assert card(SDXL, 12, 12).status == "warn", "main memory says nothing about the GPU"
 
 
+def test_the_last_run_that_ran_out_of_memory_is_a_warning(
+    card: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Facts, "ran_out_of_memory", lambda self: "20261130-2")
+    found = card(f"{SDXL}sdpa = true", 23)
+    assert (found.status, found.evidence) == ("warn", "ran out before")
+    assert "ran out of memory (20261130-2)" in found.detail and found.advice
+
+
 def test_several_processes_count_on_the_fullest_card(
     card: Any, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
