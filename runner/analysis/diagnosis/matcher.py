@@ -19,6 +19,8 @@ _EVIDENCE_CHARS = 300
 _EVIDENCE_HEAD = 200
 #: a trainer's script at the end of a path, or in a launcher's command
 _SCRIPT = re.compile(r"(?:^|[/\\'\"])(\w*train\w*_network\.py)(?:['\" ]|$)")
+#: a command line may say anything
+_COMMAND = re.compile(r"Command '.*' (?=returned |died )", re.DOTALL)
 _BLANKS = re.compile(r"(?:\s|[=─-]{5,})+")
 
 
@@ -32,7 +34,7 @@ def diagnose(
     an exit code we saw ourselves: Windows puts the kind of crash into it. `setting`: what the training ran
     with, which decides the fix that is offered."""
     statuses = [f"exit status {exit_code}"] if exit_code else []
-    statuses += map(_line, evidence.launcher_exceptions)
+    statuses += (_COMMAND.sub("", _line(one)) for one in evidence.launcher_exceptions)
     signs = (
         *(partial(_raised, evidence, one) for one in reversed(evidence.own_exceptions)),
         *(partial(_printed, text) for text in reversed(evidence.fatals)),

@@ -54,7 +54,8 @@ _FATAL = re.compile(
     r"|.*error while loading shared libraries: "
     # native code that prints one line and ends the process: xformers, bitsandbytes, cuDNN, OpenMP, MKL, Rust
     r"|CUDA error \([^()]+:\d+\): |Error .{3,200} at line \d+ in file .*\.\w+$"
-    r"|Could not load library lib\w+|Could not locate \w+\.dll"
+    r"|Could not load library lib\w+|Could not locate \w+\.dll|Unable to load any of \{lib"
+    r"|Invalid handle\. Cannot load symbol |rocBLAS error: "
     r"|OMP: Error #\d|Intel (?:one)?MKL (?:FATAL )?ERROR"
     r"|double free or corruption|munmap_chunk\(\)|malloc\w*\(\)|free\(\)|realloc\(\)|corrupted (?:size|double)"
     r"|\*\*\* stack smashing detected"

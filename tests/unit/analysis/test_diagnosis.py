@@ -125,6 +125,7 @@ KEYS = [
     "sampling_failed",
     "storage_failed",
     "system_library_missing",
+    "torch_compile_failed",
 ]
 
 
