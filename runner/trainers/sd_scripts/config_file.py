@@ -98,8 +98,20 @@ def effective_flags(plan: AttemptPlan) -> dict[str, Any]:
     return {name: value for name, value in read.values.items() if value not in (False, None)}
 
 
-#: kohya_ss writes these into every such file, although no script has such a flag
-OF_THE_GUI = frozenset({"epoch", "noise_offset_type", "stop_text_encoder_training"})
+#: kohya_ss writes these into every such file: no script has such a flag, or (with a value) no script accepts
+#: this value on its command line and it is what happens without it
+_OF_THE_GUI: Mapping[str, Any] = {
+    "epoch": None,
+    "noise_offset_type": None,
+    "stop_text_encoder_training": None,
+    "dynamo_backend": "no",
+    "max_token_length": 75,
+}
+
+
+def of_the_gui(key: str, value: Any) -> bool:
+    """Does this entry belong to the window of kohya_ss, not to the trainer?"""
+    return key in _OF_THE_GUI and _OF_THE_GUI[key] in (None, value)
 
 
 def config_file_problems(path: Path, catalog: Catalog) -> tuple[ConfigProblem, ...]:
@@ -119,7 +131,7 @@ def config_file_problems(path: Path, catalog: Catalog) -> tuple[ConfigProblem, .
 
 
 def _problem(key: str, value: Any, catalog: Catalog) -> str | None:
-    if key in OF_THE_GUI or (key == "max_token_length" and value == 75):
+    if of_the_gui(key, value):
         return None
     flag = catalog.get(key)
     if flag is None:

@@ -32,7 +32,7 @@ from runner.trainers.sd_scripts.importers.model import (
     Field,
     ImportRefused,
     NewFile,
-    Number,
+    plain_text,
 )
 
 PROMPTS_NAME = "sample_prompts.txt"
@@ -92,13 +92,8 @@ class _Reader:
         self.launcher()
 
     def text(self, name: str) -> str:
-        """A field as text; integral floats (64.0) as integers, "" if not set."""
-        value = self.values.get(name)
-        if isinstance(value, str):
-            whole, dot, rest = value.partition(".")
-            number = isinstance(value, Number) or whole.lstrip("-").isdigit()
-            return whole if number and dot and rest and not rest.strip("0") else value.strip()
-        return "" if value is None else str(value)
+        """A field as text; "" if not set."""
+        return plain_text(self.values.get(name, ""))
 
     def on(self, name: str) -> bool:
         return is_on(self.values.get(name))

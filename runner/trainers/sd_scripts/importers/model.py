@@ -23,6 +23,14 @@ class Number(str):
     __slots__ = ()
 
 
+def plain_text(value: object) -> str:
+    """A value as a flag's text. Windows save an integer as 64.0, which no integer flag accepts."""
+    text = str(value).strip()
+    whole, dot, rest = text.partition(".")
+    number = isinstance(value, Number) or whole.lstrip("-").isdigit()
+    return whole if number and dot and rest and not rest.strip("0") else text
+
+
 def on_windows(value: FlagValue) -> bool:
     """Is it a path such as `C:\\models`, which is invalid on this machine?"""
     return isinstance(value, str) and bool(re.match(r"[A-Za-z]:[\\/]", value))

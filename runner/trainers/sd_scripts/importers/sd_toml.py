@@ -12,13 +12,13 @@ from typing import Any
 from runner.config.errors import kind
 from runner.config.positions import syntax_problem
 from runner.files.toml_text import parse_toml
-from runner.trainers.sd_scripts.config_file import OF_THE_GUI, entries
+from runner.trainers.sd_scripts.config_file import entries, of_the_gui
 from runner.trainers.sd_scripts.flag_table import lora_script_of
 from runner.trainers.sd_scripts.importers.command_line import FlagWords, draft_of
 from runner.trainers.sd_scripts.importers.easy_toml import is_easy, read_easy
 from runner.trainers.sd_scripts.importers.find import Context
 from runner.trainers.sd_scripts.importers.flag_dialects import Settings, translated
-from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused, Number
+from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused, Number, plain_text
 from runner.trainers.sd_scripts.importers.other_formats import refuse_other
 from runner.trainers.sd_scripts.importers.plain_yaml import PlainYamlError, parse_yaml
 from runner.trainers.sd_scripts.scripts import SCRIPTS
@@ -120,15 +120,19 @@ def settings_draft(settings: Settings, source: str, folder: Path, where: Context
 
 def words_of(settings: Settings) -> FlagWords:
     """The settings as flags; what is empty or off is left out."""
-    told, empty = FlagWords(unmapped=list(settings.unmapped)), []
+    told, empty, foreign = FlagWords(unmapped=list(settings.unmapped)), [], list[str]()
     for name, value in settings.values.items():
         items = value if isinstance(value, list) else [value]
-        if name in OF_THE_GUI or (name == "max_token_length" and value == 75) or value is False:
+        if of_the_gui(name, value):
+            foreign.append(name)
+        if of_the_gui(name, value) or value is False:
             continue
         if all(item is None or (isinstance(item, str) and not item.strip()) for item in items):
             empty += [name] if value else []
             continue
         _put(told, name, value)
+    if "noise_offset_type" in foreign:
+        told.notes.append(f"saved by kohya_ss; {', '.join(foreign)}: of its window only, left out")
     if empty:
         told.notes.append(f"empty, left out: {', '.join(empty)}")
     return told
@@ -158,4 +162,4 @@ def _put(told: FlagWords, name: str, value: Any) -> None:
         if not isinstance(item, bool | int | str) or (isinstance(item, bool) and item is not value):
             told.unmapped.append(f"{name} = {value}: {kind(item)} cannot be a flag")
             return
-    told.put(name, [] if value is True else list(map(str, items)), f"{name} = {value}")
+    told.put(name, [] if value is True else list(map(plain_text, items)), f"{name} = {value}")
