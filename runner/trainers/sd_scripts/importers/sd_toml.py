@@ -4,9 +4,10 @@ plasma.toml."""
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from runner.config.errors import kind
@@ -28,6 +29,8 @@ _SCRIPT_OF_NETWORK = {
     **{script.network_module: name for name, script in reversed(list(SCRIPTS.items()))},
     "networks.oft_flux": "flux_train_network.py",
 }
+#: "xl" at the end of a word, and the well-known families
+_SDXL_NAME = re.compile(r"xl(?![a-z])|pony|illustrious|noobai", re.I)
 _SIGNS = frozenset({"pretrained_model_name_or_path", "network_module", "output_name"})
 
 
@@ -144,6 +147,9 @@ def _script_for(told: FlagWords) -> tuple[str, str]:
         return script, f"{module} needs it"
     if script := lora_script_of(told.flags, module):
         return script, "only it has all of these flags"
+    model = PurePath(str(told.flags.get("pretrained_model_name_or_path")).replace("\\", "/")).name
+    if _SDXL_NAME.search(model):
+        return "sdxl_train_network.py", f"{model} sounds like SDXL"
     return "train_network.py", "change [trainer] script for SDXL"
 
 

@@ -352,3 +352,56 @@ def test_another_json_is_refused_in_one_sentence(desk: Desk, text: str, said: st
         desk.imported(text, "gui.json")
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+#: as its window saves it beside the output
+SAVED_TOML = """\
+bucket_reso_steps = 64.0
+dynamo_backend = "no"
+epoch = 15
+learning_rate = 0.0004
+lr_scheduler_args = []
+lr_scheduler_power = 1
+max_data_loader_n_workers = 0
+max_token_length = 75
+max_train_epochs = 15
+max_train_steps = 1600
+network_args = ["preset=full", "conv_dim=8", "algo=loha"]
+network_module = "lycoris.kohya"
+noise_offset_type = "Original"
+optimizer_args = []
+persistent_data_loader_workers = 1
+pretrained_model_name_or_path = "/m/%s.safetensors"
+text_encoder_lr = [0.0004, 0.0004]
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "script"),
+    [
+        ("base_v1-5", "train_network.py"),
+        ("sd_xl_base_1.0", "sdxl_train_network.py"),
+        ("ponyDiffusionV6XL", "sdxl_train_network.py"),
+        ("xlsum", "train_network.py"),
+    ],
+)
+def test_a_toml_that_the_window_saved(desk: Desk, model: str, script: str) -> None:
+    made = desk.imported(SAVED_TOML % model, "config_lora-20240101-120000.toml")
+    config = desk.config(made)
+    assert Path(config.trainer.script).name == script
+    assert dict(config.train) == {
+        "bucket_reso_steps": 64,
+        "learning_rate": 0.0004,
+        "lr_scheduler_power": 1,
+        "max_data_loader_n_workers": 0,
+        "max_train_epochs": 15,
+        "max_train_steps": 1600,
+        "network_args": ("preset=full", "conv_dim=8", "algo=loha"),
+        "network_module": "lycoris.kohya",
+        "persistent_data_loader_workers": True,
+        "pretrained_model_name_or_path": f"/m/{model}.safetensors",
+        "text_encoder_lr": (0.0004, 0.0004),
+    }
+    assert made.unmapped == ()
+    said = "saved by kohya_ss; dynamo_backend, epoch, max_token_length, noise_offset_type: of its window"
+    assert any(said in note for note in made.notes)
