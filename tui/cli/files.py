@@ -46,13 +46,13 @@ def inspect(options: argparse.Namespace) -> int:
             "(--exit HOW evaluates it anyway)"
         )
     if not options.json:
-        _print(data)
+        from tui.cli.inspect_text import inspect_lines
+
+        write(*inspect_lines(report))
     if run is not None:
         say(f"added to the runs: `plasma-tui attach {run.name}` opens it")
     if report.outcome is None:
-        raise Fail(
-            f"no verdict: {'; '.join(report.reasons)} (add --exit HOW if you know how it ended)"
-        )
+        raise Fail("no verdict; add --exit HOW if you know how it ended")
     return OK
 
 
@@ -94,17 +94,6 @@ def _keep(options: argparse.Namespace, plain: Path, folder: Path | None) -> Path
     except OSError as error:
         say(f"not added to the runs: {error.filename or home()}: {error.strerror or error}")
     return None
-
-
-def _print(data: dict[str, Any]) -> None:
-    for key, value in data.items():
-        if key == "cause" and value:
-            write(f"cause: {value['key']}", f"  evidence: {clean(value['evidence'])}")
-            write(f"  advice: {clean(value['advice'])}")
-        elif isinstance(value, (list, tuple)):
-            write(f"{key}: {clean(', '.join(map(str, value))) or 'none'}")
-        else:
-            write(f"{key}: {'unknown' if value is None else clean(str(value))}")
 
 
 def verify(options: argparse.Namespace) -> int:
