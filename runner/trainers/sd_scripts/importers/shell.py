@@ -227,6 +227,8 @@ def _checkout(path: Path, training: _Training, cwd: Path, found: Found) -> Path 
     said = training.invocation.moved or len(PurePath(training.line.script).parts) > 1
     if path.name in _OWN_SCRIPTS and (said or path.exists()):
         return path.parent
+    if path.parent.name in ("sd-scripts", "sd_scripts"):  # a script of one's own in a checkout
+        return path.parent
     env = training.invocation.env
     named = [env.get("SD_SCRIPTS", ""), *env.get("PYTHONPATH", "").split(":"), str(path.parent)]
     folders = [Path(absolute(text, cwd)) for text in named if text]

@@ -31,7 +31,16 @@ def _declare(scope: Scope, words: Sequence[Token], fields: Sequence[Field]) -> b
     exports = fields[0].text == "export" or "x" in options
     for word in words[1:]:
         assignment = word.assignment()
-        named = [assignment.name] if assignment else [one.text for one in scope.expand(word)]
+        expanded = [] if assignment else scope.expand(word)
+        for one in expanded:
+            name, sign, value = one.text.partition("=")
+            if one.unknown and not sign:
+                scope.say(word.line, f"{one.unknown[0]}; the variables of this line are unknown")
+            elif sign and _NAME.fullmatch(name):  # export "$name=$value"
+                scope.put(name, Field(value, one.unknown))
+        named = (
+            [assignment.name] if assignment else [one.text.partition("=")[0] for one in expanded]
+        )
         for name in filter(_NAME.fullmatch, named):
             if fields[0].text == "local":
                 scope.locals.add(name)
@@ -48,8 +57,13 @@ def _declare(scope: Scope, words: Sequence[Token], fields: Sequence[Field]) -> b
 
 
 def _unset(scope: Scope, words: Sequence[Token], fields: Sequence[Field]) -> bool:
-    for name in _given(fields):
-        scope.variables.pop(name, None)
+    for given in _given(fields):
+        name, _, index = given.removesuffix("]").partition("[")
+        array = scope.variables.get(name)
+        if index and isinstance(array, dict):
+            scope.put(name, {key: one for key, one in array.items() if key != index})
+        else:
+            scope.variables.pop(name, None)
         scope.exported.discard(name)
     return True
 
@@ -81,6 +95,8 @@ def _shift(scope: Scope, words: Sequence[Token], fields: Sequence[Field]) -> boo
 
 def _set(scope: Scope, words: Sequence[Token], fields: Sequence[Field]) -> bool:
     texts = _texts(fields)
+    if {"-a", "+a", "allexport"} & set(texts):
+        scope.exporting = not any(one.startswith("+") for one in texts)
     if "--" in texts:
         scope.arguments = tuple(fields[texts.index("--") + 1 :])
     return True

@@ -31,9 +31,8 @@ class Commands(Texts):
 
     def _simple(self, node: Node, given: Field | None) -> bool | None:
         words, scope = list(node.words), self.scope
-        before = len(words)
         prefixes: list[str] = []
-        while words and words[0].plain in _PREFIXES and before:
+        while words and words[0].plain in _PREFIXES and words[1:2] != [Token("-v", words[0].line)]:
             prefixes.append(words.pop(0).plain)
         negated = prefixes.count("!") % 2 == 1
         assignments: list[Assignment] = []
@@ -43,6 +42,8 @@ class Commands(Texts):
         if not words:
             for one in assignments:
                 scope.set(one)
+            if self.outputs and not assignments and node.redirections:  # `$(< file)`
+                self.outputs[-1].append(given)
             return True
         if words[0].text.startswith("(("):
             number = scope.sum(words[0].text[2:-2])
@@ -114,7 +115,7 @@ class Commands(Texts):
         """The script, function or loop ends here, unless that depends on what is unknown."""
         if kind == "break" or not self.in_doubt:
             if self.searching and kind == "exit" and self.conditional:
-                self.scope.say(line, "the script would stop here; read on as if it did not")
+                self.scope.say(line, "the script would stop, but is read on")
             else:
                 self.ended = kind
 
@@ -132,13 +133,23 @@ class Commands(Texts):
     def _printed(self, fields: Sequence[Field], given: Field | None) -> Field | None:
         """What the command prints; None for one that would have to be run."""
         texts = [one.text for one in fields]
+        if given is None and self.scope.lines is not None:
+            given = Field("".join(f"{line}\n" for line in reversed(self.scope.lines)))
         reasons = tuple(why for one in fields for why in one.unknown)
         if texts[0] in ("cat", "tee") and (texts[0] == "tee" or texts[1:] in ([], ["-"])):
             return given
         if texts[0] == "cat":
             paths = [folder_of(text, self.scope.cwd) for text in texts[1:]]
-            parts = [self.scope.files.get(path) for path in paths if path is not None]
-            return joined(parts) if len(parts) == len(texts) - 1 else None
+            read = [None if path is None else self._own_text(path) for path in paths]
+            own = [self.scope.files.get(path) for path in paths if path is not None]
+            parts = [
+                one or (None if text is None else Field(text))
+                for one, text in zip(own, read, strict=len(own) == len(read))
+            ]
+            return joined(parts)
+        if texts[0] == "which" or texts[:2] == ["command", "-v"]:
+            self.scope.assumptions.append(f"{texts[-1]} is installed")
+            return Field(f"{texts[-1]}\n", reasons)
         if texts[0] == "mktemp":  # its name is known only to the running script
             suffix = "".join(re.findall(r"--suffix[= ]?(\S+)", " ".join(texts)))
             return Field(f"{UNNAMED}{len(self.scope.files)}{suffix}\n")

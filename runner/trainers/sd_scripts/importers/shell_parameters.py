@@ -67,7 +67,7 @@ def _trimmed(value: str, sign: str, pattern: str) -> str:
 
 def _replaced(text: str, sign: str, pattern: str, new: str) -> str | None:
     if not pattern:
-        return text
+        return {"/#": new + text, "/%": text + new}.get(sign, text)
     stars = pattern.count("*")
     if (len(text) + 1) ** (stars + 1) > MOST_TRIES and stars:
         return None

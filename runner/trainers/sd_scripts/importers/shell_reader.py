@@ -77,7 +77,7 @@ class ScriptReader(Commands):
         return not runs, last
 
     def _goes_on(self, line: int, assumed: Sequence[str]) -> None:
-        self.scope.say(line, f"{assumed[-1]}: the script would stop here; read on as if it did not")
+        self.scope.say(line, f"{assumed[-1]}; the script would stop, but is read on")
 
     def _stage(self, node: Node, given: Field | None) -> tuple[bool | None, Field | None]:
         """One command of a pipe, in its own subshell: its success and what it prints."""
@@ -115,6 +115,8 @@ class ScriptReader(Commands):
             assumed = self.scope.assumptions[before:] if condition else []
             line = condition[0].line if condition else node.line
             doubt |= holds is None or bool(assumed)
+            if holds is None and self._trains(condition):  # it succeeds
+                holds = condition[0].words[0].plain != "!" if condition[0].words else True
             others = [arm for *_, arm in node.arms[at + 1 :]]
             if holds is None:
                 holds = not self._ends(body)
@@ -218,8 +220,9 @@ class ScriptReader(Commands):
         def rounds() -> Iterator[None]:
             nonlocal doubtful
             while not doubtful:
+                before = len(self.scope.assumptions)
                 holds = self.read(condition, in_doubt=True)
-                doubtful = holds is None
+                doubtful = holds is None or len(self.scope.assumptions) > before
                 if holds is (node.kind == "until") and not (self.searching and self._trains(body)):
                     return
                 doubtful |= self.searching

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -54,6 +55,8 @@ class Scope(State):
     def set(self, one: Assignment) -> None:
         """`NAME=value`, or `NAME+=value`: text grows, an array gets more elements."""
         name, word = one.name, one.value
+        if self.exporting:
+            self.exported.add(name)
         self.assigning = name
         old = self.variables.get(name)
         if word.items is not None:
@@ -202,7 +205,7 @@ class Scope(State):
         elif operation and not unknown:
             values = self._operation(expression, name, values, many, operation)
         if quoted and "*" in (name, index):
-            values = [_one(values)]
+            values = [_one(values, self.signs()[:1])]
         yield values, quoted
 
     def _named(self, name: str, index: str | None) -> list[Field]:
@@ -217,8 +220,12 @@ class Scope(State):
             "PWD": None if self.cwd is None else str(self.cwd),
             **dict.fromkeys(_SUBMITTED, None if self.start is None else str(self.start)),
         }
-        if self.arguments is None and name in "#@*?":
-            self.assumptions.append("the script is called without arguments")
+        if name == "?" or (self.arguments is None and name in "#@*"):
+            succeeded, called = (
+                "the command before it succeeds",
+                "the script is called without arguments",
+            )
+            self.assumptions.append(succeeded if name == "?" else called)
         if name in "@*":
             return list(given)
         if isinstance(value, dict):
@@ -282,7 +289,7 @@ class Scope(State):
         sign, rest = operation[1], operation[2]
         failed = [Field("", (f"${{{expression}}} is not supported",))]
         if sign == "@":
-            return failed
+            return [Field(shlex.quote(one.text)) for one in values] if rest == "Q" else failed
         if sign == ":":
             first, _, count = rest.partition(":")
             start, length = self.sum(first), self.sum(count) if count.strip() else None
@@ -303,7 +310,7 @@ class Scope(State):
 
     def sum(self, source: str) -> int | None:
         """The value of `$((...))`; None if it cannot be computed."""
-        if "$(" in source or "${" in source or re.search(r"\$[\d#?@]", source):
+        if "$(" in source or "${" in source or re.search(r"\$[\d#?@]|#\$", source):
             source = _one(self._fields(source, 0, False, True)).text
 
         def value_of(name: str) -> str | None:

@@ -25,8 +25,9 @@ class State:
     itself. `arguments`: of the function it is in, or of `set --`; None: of the script, so unknown.
     `environ`: the importing user's shell; variables taken from it are listed in `borrowed`. `files`: those
     written by the script. `lines`: what `read` gets, last one first; None: unknown. `assumptions`: what a
-    machine or a caller could change. `within`: the file being read, if not the script. `assigning`: the
-    variable being set, empty if it had no value (`PYTHONPATH=x:$PYTHONPATH`). `start`: the first `cwd`."""
+    machine or a caller could change. `exporting`: `set -a`. `within`: the file being read, if not the
+    script. `assigning`: the variable being set, empty if it had no value (`PYTHONPATH=x:$PYTHONPATH`).
+    `start`: the first `cwd`."""
 
     environ: Mapping[str, str]
     home: str
@@ -45,6 +46,7 @@ class State:
     notes: list[str] = field(default_factory=list)
     assumptions: list[str] = field(default_factory=list)
     borrowed: set[str] = field(default_factory=set)
+    exporting: bool = False
     within: str = ""
     assigning: str | None = None
     start: Path | None = None
@@ -82,10 +84,14 @@ class State:
         value = self.variables.get(one.text[2:-1]) if one.unknown else None
         return value.text if isinstance(value, Field) else one.text
 
+    def signs(self) -> str:
+        """The characters at which a value is split."""
+        ifs = self.variables.get("IFS", Field(" \t\n"))
+        return ifs.text if isinstance(ifs, Field) else ""
+
     def parts(self, text: str, most: int = 0) -> list[str]:
         """The text at the characters of IFS; with `most`, the last part is the rest."""
-        ifs = self.variables.get("IFS", Field(" \t\n"))
-        signs = ifs.text if isinstance(ifs, Field) else ""
+        signs = self.signs()
         if not signs:
             return [text] if text else []
         if signs.isspace():

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 #: longer ones are not computed
 MOST_CHARACTERS = 300
 _TOKEN = re.compile(
-    r"\s*(?:(\d+)|\$?\{?([A-Za-z_]\w*)\}?|(\+\+|--|<<=?|>>=?|\*\*|&&|\|\||[-+*/%<>=!&|^]?=|[-+*/%<>!~&|^?:(),]))"
+    r"\s*(?:(\d+#\w+|0[xX][0-9a-fA-F]+|\d+)|\$?\{?([A-Za-z_]\w*)\}?|(\+\+|--|<<=?|>>=?|\*\*|&&|\|\||[-+*/%<>=!&|^]?=|[-+*/%<>!~&|^?:(),]))"
 )
 _BINARY: Mapping[str, tuple[int, Callable[[int, int], int]]] = {
     "||": (1, lambda a, b: int(bool(a or b))),
@@ -119,7 +119,7 @@ class _Sum:
         number, name, sign = self.tokens[self.at] if self.at < len(self.tokens) else ("", "", "")
         self.at += 1
         if number:
-            return int(number, 8 if number.startswith("0") and len(number) > 1 else 10)
+            return _number(number)
         if name:
             value = self.variable(name)
             if self.sign() in ("++", "--"):
@@ -146,3 +146,13 @@ class _Sum:
         if text is None or len(text) > 20:
             raise ValueError
         return int(text or 0)
+
+
+def _number(text: str) -> int:
+    """`16`, `0x10`, `020`, `2#10000`."""
+    base, sign, digits = text.partition("#")
+    if sign:
+        return int(digits, int(base))
+    if text[:2] in ("0x", "0X"):
+        return int(text, 16)
+    return int(text, 8 if text.startswith("0") and len(text) > 1 else 10)

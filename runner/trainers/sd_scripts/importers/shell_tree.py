@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 
 from runner.trainers.sd_scripts.importers.shell_words import BLANK_END, Token, tokens
 
+#: pasted with its prompt: `$ `, `(venv) $ `, `user@host:~/x# `
+_PROMPT = re.compile(
+    r"^[ \t]{0,20}(?:\([\w.-]{1,40}\) ?)?(?:\[?[\w.-]{1,40}@[\w.-]{1,60}[^\n$#\"']{0,80}[$#]|\$)[ \t]+",
+    re.M,
+)
 _ENDS = ("then", "elif", "else", "fi", "do", "done", "esac", "}", ")", ";;")
 _CLOSED_BY = {"if": "fi", "case": "esac", "{": "}", "(": ")"} | dict.fromkeys(
     ("for", "select", "while", "until"), "done"
@@ -46,8 +51,8 @@ def parse(text: str) -> tuple[list[Node], list[str]]:
     if match := BLANK_END.search(text):
         line = text.count("\n", 0, match.start()) + 1
         notes = [f"line {line}: spaces after the backslash; a shell would end the command there"]
-    if re.match(r"\s*\$ ", text):  # pasted with its prompt
-        text = re.sub(r"^[ \t]*\$[ \t]+", "", text, flags=re.M)
+    if _PROMPT.match(text.lstrip()):
+        text = _PROMPT.sub("", text)
     parser = _Parser(tokens(text))
     nodes: list[Node] = []
     while parser.at < len(parser.tokens):  # a keyword that ends nothing is skipped

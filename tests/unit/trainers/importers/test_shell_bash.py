@@ -63,11 +63,11 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
 @pytest.mark.parametrize(
     ("script", "note"),
     [
-        ("[ -d /no/such ] || exit 1\n@", "line 1: /no/such does not exist here: the script"),
-        ("if [ ! -f /no/such ]; then exit 1; fi\n@", "line 1: /no/such does not exist here: the script"),
+        ("[ -d /no/such ] || exit 1\n@", "line 1: /no/such does not exist here; the script would"),
+        ("if [ ! -f /no/such ]; then exit 1; fi\n@", "line 1: /no/such does not exist here; the script would"),
         ("if [ -f /no/such ]; then A=1; fi\n@", "line 1: /no/such does not exist here; read as the script"),
-        ("if [ $# -lt 1 ]; then exit 1; fi\n@", "line 1: the script is called without arguments: the"),
-        ("M=\nif [ -z \"$M\" ]; then exit 1; fi\n@", "line 2: the script would stop here; read on"),
+        ("if [ $# -lt 1 ]; then exit 1; fi\n@", "line 1: the script is called without arguments; the"),
+        ("M=\nif [ -z \"$M\" ]; then exit 1; fi\n@", "line 2: the script would stop, but is read on"),
         ("case ${1:-help} in help) exit 0;; go) @;; esac", "using branch 2 (go), not help"),
         ("if [ \"$MODE\" = train ]; then\n@\nfi", "line 1: this condition does not hold; read as if it did"),
         ("cat > go.sh <<E\n@\nE", "go.sh is written, and not started; read as if it were"),
@@ -100,6 +100,13 @@ def test_what_the_machine_or_the_caller_decides_is_reported(
         # usage with a placeholder refuses nothing
         ("usage() { cat <<E\nuse: --model <path>\nE\n}\necho '--m <path>' # --m <path>\nR --a", ["--a"], []),
         ("x=1; [ \"$x\" = 2 ] && { R --a; exit; }; R --b", ["--b"], []),
+        ("PY=$(which python3)\n$PY /sd/train_network.py --a", ["--a"], []),
+        ("set -a\nA=1\nset +a\nexport \"B$A=x\" $(cat .env)\nR --a=$B1", ["--a=x"], []),
+        ("while [ ! -f /no/such ]; do sleep 1; done\nR --a", ["--a"], []),
+        ("if ! R --a; then exit 1; fi\nR --b", ["--a"], []),
+        ("(venv) me@pod:/workspace# cd /x\n(venv) me@pod:/x# R --a", ["--a"], []),
+        ("read -r -d '' A <<'E'\n--a=1\n--b\nE\nR $A", ["--a=1", "--b"], []),
+        ("if [ $? -ne 0 ]; then exit 1; fi\nR --a", ["--a"], []),
         ("timeout 3h R --a", ["--a"], []),
         ("docker run --gpus all img R --a", ["--a"], []),
         ("deepspeed --num_gpus 2 /sd/train_network.py --a", ["--a"], []),
@@ -115,10 +122,15 @@ def test_flags_around_what_is_unknown_are_kept(
 
 def test_files_beside_the_script_are_read_and_no_others(desk: Desk) -> None:
     (desk.project / "env.sh").write_text("export LR=1e-4\nDIM=8\n")
-    (desk.project / "inner.sh").write_text(f"{RUN} --seed=$1 --learning_rate=$LR --x=${{DIM:-0}}\n")
+    (desk.project / "inner.sh").write_text(
+        f"{RUN} --seed=$1 --learning_rate=$LR --x=${{DIM:-0}} --y=$2\n"
+    )
+    (desk.project / "seed.txt").write_text("7\n")
     (desk.home / "secret.sh").write_text("LR=2\n")
-    made = desk.imported(". ./env.sh\nsource ../secret.sh\nbash inner.sh 7\n")
-    assert arguments(desk.command(made)) == ["--seed=7", "--learning_rate=1e-4", "--x=0"]
+    made = desk.imported(
+        ". ./env.sh\nsource ../secret.sh\nbash inner.sh $(cat seed.txt) $(< seed.txt)\n"
+    )
+    assert arguments(desk.command(made)) == ["--seed=7", "--learning_rate=1e-4", "--x=0", "--y=7"]
     assert any("../secret.sh is not read" in note for note in made.notes)
     assert made.source.endswith("line 1 of inner.sh")
 
