@@ -83,6 +83,9 @@ _ALARM_TEXTS = {
     AlarmKind.STALLED: "no step for 2 min; a step of this run takes 3 s; process 4711 of the training is "
     "stopped (SIGSTOP), `kill -CONT 4711` resumes it",
     AlarmKind.SLOW: "steps have been slow since step 412: 9.4 s/step, this run's own pace is 3.1 s/step",
+    AlarmKind.NOT_LOADED: "the network has no modules in the U-Net: nothing of it is trained",
+    AlarmKind.SLOW_START: "steps take 9.4 s/step since the first: far too slow; run "
+    "20261120-140311-spyke-1a2b on this machine with comparable settings took 3.1 s/step",
     AlarmKind.WRONG_DEVICE: "training on the CPU, but this machine has NVIDIA GeForce RTX 4090: "
     "check use_cpu in accelerate's configuration",
     AlarmKind.GPU_IDLE: "steps are trained, but the GPU has been idle for 1 min: is it really used?",

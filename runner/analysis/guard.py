@@ -11,12 +11,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from runner.analysis.guard_findings import bad_losses, other_losses, slow, stalled
+from runner.analysis.guard_findings import (
+    bad_losses,
+    not_loaded,
+    other_losses,
+    slow,
+    slow_start,
+    stalled,
+)
 from runner.analysis.guard_loss import LossWatch
 from runner.analysis.guard_pace import PaceWatch, StallWatch
+from runner.analysis.usual_pace import UsualPace
 from runner.model import Alarm, AlarmKind, Checkpoint, Phase
-from runner.model.events import ConsoleEvent, EpochStarted, PhaseChanged, StepShown
+from runner.model.events import (
+    ConsoleEvent,
+    EpochStarted,
+    PhaseChanged,
+    StepShown,
+    WarningSeen,
+)
 from runner.state.pace import Awake
+from runner.trainers.sd_scripts.parts import not_loaded as part_not_loaded
 
 #: an alarm ends after this long without its condition: flicker stays one alarm
 CLEAR_S = 10.0
@@ -42,6 +57,11 @@ class Guard:
         self.losses = LossWatch()
         self.stall = StallWatch()
         self.pace = PaceWatch()
+        #: of earlier runs like this one, if there were any
+        self.usual: UsualPace | None = None
+        #: a full GPU spills into main memory here (Windows, WSL)
+        self.spills = False
+        self._parts: dict[str, None] = {}
         self.silent = False  # replaying an attempt's past: no timing information
         self._clear_s = clear_s
         self._awake = Awake()
@@ -78,6 +98,8 @@ class Guard:
             case PhaseChanged(phase=phase):
                 self._paused = self._paused or phase is not Phase.TRAINING
                 self.stall.enter(phase, at)
+            case WarningSeen(text=text) if (part := part_not_loaded(text)) is not None:
+                self._parts[part] = None
             case EpochStarted():
                 self._paused = True
                 self.stall.epoch(at)
@@ -142,7 +164,13 @@ class Guard:
         if AlarmKind.NONFINITE in found:
             others.pop(AlarmKind.DIVERGING, None)
         per_step = self.pace.seconds_per_step
-        rest = (*stalled(self.stall, per_step, at, now, self._step), *slow(self.pace, now))
+        full = self.spills and AlarmKind.GPU_MEMORY_LOW in (more or {})
+        rest = (
+            *stalled(self.stall, per_step, at, now, self._step),
+            *slow(self.pace, now),
+            *slow_start(self.pace, self.usual, now, spills=full),
+            *not_loaded(tuple(self._parts), now),
+        )
         found |= others | {alarm.kind: alarm for alarm in rest}
         for kind, text in (more or {}).items():
             found[kind] = Alarm(kind, now, text, self._step or None)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from runner.analysis.guard_loss import ROW_OF_BAD, LossWatch
-from runner.analysis.guard_pace import PaceWatch, StallWatch
+from runner.analysis.guard_pace import FAR_TOO_SLOW, SPILLED_S, PaceWatch, StallWatch
+from runner.analysis.usual_pace import UsualPace
 from runner.model import Alarm, AlarmKind, Checkpoint, Phase
 from runner.model.units import duration, loss, pace
 from runner.state.lineage import weights_step
@@ -96,6 +97,36 @@ def slow(watch: PaceWatch, now: float) -> Iterator[Alarm]:
         own = f"this run's own pace is {pace(watch.baseline_s)}"
         text = f"steps have been slow since step {watch.since}: {pace(watch.recent_s)}, {own}"
     yield Alarm(AlarmKind.SLOW, now, text, watch.since)
+
+
+def slow_start(
+    watch: PaceWatch, usual: UsualPace | None, now: float, *, spills: bool
+) -> Iterator[Alarm]:
+    """Far too slow from the first step, by what this machine did before. `spills`: GPU memory is full, on a
+    system that then moves a part of it into main memory instead of failing."""
+    fastest = watch.fastest_s
+    if fastest is None or not watch.known:
+        return
+    full = ""
+    if spills:
+        full = (
+            "; GPU memory is full, and on Windows and WSL the rest spills into main memory, which is "
+            "far slower: use a smaller batch or resolution, gradient_checkpointing or blocks_to_swap"
+        )
+    if usual is not None and fastest > usual.seconds_per_step * FAR_TOO_SLOW:
+        text = f"steps take {pace(fastest)} since the first: far too slow"
+        took = pace(usual.seconds_per_step)
+        like = f"; run {usual.run_id} on this machine with comparable settings took {took}"
+        yield Alarm(AlarmKind.SLOW_START, now, text + like + full, 1, brief=text)
+    elif usual is None and spills and fastest > SPILLED_S:
+        text = f"steps take {pace(fastest)} since the first"
+        yield Alarm(AlarmKind.SLOW_START, now, text + full, 1, brief=text)
+
+
+def not_loaded(parts: Sequence[str], now: float) -> Iterator[Alarm]:
+    if parts:
+        more = f"; {', '.join(parts[1:3])}" if len(parts) > 1 else ""
+        yield Alarm(AlarmKind.NOT_LOADED, now, parts[0] + more, brief=parts[0])
 
 
 def _newest_good(checkpoints: Sequence[Checkpoint], before: int | None) -> int | None:

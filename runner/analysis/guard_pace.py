@@ -43,6 +43,10 @@ BLOCK_STEPS = 10
 BLOCK_S = 20.0
 LEVEL_BLOCKS = 6
 SLOW = 1.5
+#: compared with other runs: even the fastest of so many blocks takes so many times as long
+KNOWN_BLOCKS, FAR_TOO_SLOW = 3, 3.0
+#: seconds per step with a full card that spills into main memory, where no other run is known
+SPILLED_S = 8.0
 #: every block of a slow period must be this much slower; below that it ends
 SLOW_EACH = 1.25
 
@@ -137,6 +141,9 @@ class PaceWatch:
         self.baseline_s: float | None = None
         self.slow = False
         self.since: int | None = None
+        #: the fastest block so far, and how many there were
+        self.fastest_s: float | None = None
+        self.blocks = 0
         self._last: tuple[int, float] | None = None
         self._blocks: deque[tuple[int, float]] = deque(maxlen=LEVEL_BLOCKS)
         self._first_block = True
@@ -174,6 +181,8 @@ class PaceWatch:
             self._first_block = False
             return
         self._blocks.append((step, pace))
+        self.blocks += 1
+        self.fastest_s = pace if self.fastest_s is None else min(pace, self.fastest_s)
         if len(self._blocks) < LEVEL_BLOCKS:
             return
         level = self.recent_s
@@ -186,6 +195,11 @@ class PaceWatch:
         else:
             self.slow = level > self.baseline_s * SLOW and least > self.baseline_s * SLOW_EACH
             self.since = self._blocks[0][0] if self.slow else None
+
+    @property
+    def known(self) -> bool:
+        """Were there enough steps after the warm-up to compare their pace with other runs?"""
+        return self.blocks >= KNOWN_BLOCKS
 
     @property
     def recent_s(self) -> float | None:

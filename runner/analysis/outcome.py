@@ -6,7 +6,7 @@ from the second step on; `accelerate launch` turns every failure of its child in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from signal import SIGKILL
 
@@ -18,6 +18,7 @@ from runner.analysis.signals import EndSignal
 from runner.model import Cause, CheckResult, Outcome, Phase
 from runner.model.units import count
 from runner.state.evidence import Evidence, is_interrupt
+from runner.trainers.sd_scripts.parts import not_loaded
 
 _LOOK_AT_FILES = (
     "Check the free space on that disk, then run `plasma-tui verify` again; complete checkpoints "
@@ -55,12 +56,19 @@ def judge(facts: RunFacts) -> Verdict:
     facts = facts.completed()
     verdict = next(verdict_on(facts) for applies, verdict_on in _RULES if applies(facts))
     verdict = _of_what_is_known(facts, verdict)
-    reasons = [*verdict.reasons]
+    reasons = [*verdict.reasons, *_parts(facts)]
     if verdict.outcome is not Outcome.DIVERGED and facts.came_through:
         reasons.append(_few_bad_steps(facts.first_nonfinite_step, facts.recovered_steps))
     if facts.last_step:
         reasons += (point.evidence for point in held_to_expect(facts))
     return replace(verdict, reasons=tuple(dict.fromkeys((*reasons, *facts.faults))))
+
+
+def _parts(facts: RunFacts) -> Iterator[str]:
+    """Parts that silently did not load."""
+    for text in facts.evidence.warnings:
+        if (part := not_loaded(text)) is not None:
+            yield part
 
 
 def _few_bad_steps(first: int | None, number: int) -> str:

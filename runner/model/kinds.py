@@ -52,6 +52,8 @@ class AlarmKind(StrEnum):
     DIVERGING = "diverging"  # far above its earlier level
     FROZEN = "frozen"  # the same number step after step
     STALLED = "stalled"  # no step, far longer than this phase takes
+    NOT_LOADED = "not_loaded"  # a part of the model or network silently did not load
+    SLOW_START = "slow_start"  # far slower from the first step than earlier runs like it
     SLOW = "slow"  # steps take longer than this run's own
     WRONG_DEVICE = "wrong_device"  # trains on the CPU of a machine with a GPU
     GPU_IDLE = "gpu_idle"  # should train on the GPU, but the GPU is idle

@@ -12,6 +12,7 @@ RAISED, OVER = "alarm", "alarm_over"
 _MILD = frozenset(
     {
         AlarmKind.SLOW,
+        AlarmKind.SLOW_START,
         AlarmKind.ONE_BAD_STEP,
         AlarmKind.GPU_IDLE,
         AlarmKind.MEMORY_LOW,

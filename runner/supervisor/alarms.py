@@ -6,6 +6,8 @@ alarms already had an order.
 
 from __future__ import annotations
 
+import asyncio
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +17,9 @@ import msgspec
 import psutil
 
 from runner.analysis.guard import Change, Guard
+from runner.analysis.usual_pace import Likeness, UsualPace, usual_pace
 from runner.model import Alarm, AlarmKind, JournalEvent
+from runner.process.spawn import in_wsl
 from runner.state.alarms import OVER, RAISED, alarm_of
 from runner.state.checkpoint_book import CheckpointBook
 from runner.supervisor.context import AttemptContext
@@ -46,12 +50,20 @@ class Alarms:
     journals: Journals
     notify: Callable[[Alarm], None]
     _ordered: set[tuple[object, ...]] | None = field(default=None, init=False)
+    _compared: bool = field(default=False, init=False)
 
     def restore(self) -> None:
         """Alarms of this attempt journaled by a previous supervisor."""
         self.guard.silent = False
         changes = map(_change, self.journals.before)
         self.guard.restore([change for change in changes if change is not None])
+
+    def _usual_pace(self) -> UsualPace | None:
+        """Of earlier runs like this attempt. Reads their files."""
+        about, context = self.monitor.about(), self.context
+        name = self.monitor.meter.use.gpu_name
+        mine = Likeness.of(context.spec, context.plan.command)
+        return usual_pace(mine, about.device, name, context.run.path)
 
     # ----------------------------------------------------------------- running
 
@@ -60,6 +72,10 @@ class Alarms:
         if self.orders.stopping or self.trainer.ended.is_set() or self.trainer.exit is not None:
             return
         more = self.monitor.warnings()
+        if self.guard.pace.known and not self._compared:
+            self._compared = True
+            self.guard.spills = in_wsl() or os.name == "nt"
+            self.guard.usual = await asyncio.to_thread(self._usual_pace)
         for change in self.guard.tick(time.time(), self.book.all, self._stopped_process, more):
             alarm = change.alarm
             if alarm.kind is AlarmKind.SLOW and alarm.over_at is None:

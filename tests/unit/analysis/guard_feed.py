@@ -29,6 +29,7 @@ class Feed:
         self.changes: list[Change] = []
         self.checkpoints: list[Checkpoint] = []
         self.evidence = ""
+        self.more: dict[AlarmKind, str] = {}
         self._looked = now
 
     # ------------------------------------------------------------- time
@@ -49,7 +50,7 @@ class Feed:
         self.look()
 
     def look(self) -> list[Change]:
-        found = self.guard.tick(self.now, self.checkpoints, lambda: self.evidence)
+        found = self.guard.tick(self.now, self.checkpoints, lambda: self.evidence, self.more)
         self.changes += found
         self._looked = self.now
         return found

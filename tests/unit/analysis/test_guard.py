@@ -9,7 +9,7 @@ import pytest
 
 from runner.analysis.guard import ALARMS_KEPT, TOLD_OF_A_KIND, Change, Guard
 from runner.model import Alarm, AlarmKind, Phase
-from runner.model.events import StepShown
+from runner.model.events import StepShown, WarningSeen
 from runner.state.lineage import weights_step
 from tests.unit.analysis.guard_feed import NAN, Feed, checkpoint, noisy, series
 
@@ -256,3 +256,12 @@ def test_an_average_of_exactly_zero_does_so_without_event_files() -> None:
     feed.guard.on_console(StepShown(0, 31, None, 0.1), 31, 0.1, feed.now)
     feed.wait(15)
     assert feed.over == [AlarmKind.FROZEN]
+
+
+def test_a_part_that_did_not_load_raises_an_alarm_that_stays() -> None:
+    feed = Feed()
+    text = "create LoRA for U-Net: 0 modules: nothing of it is trained"
+    feed.guard.on_console(WarningSeen(0, "WARNING", text), 0, None, feed.now)
+    feed.train(GOOD)
+    assert feed.raised == [AlarmKind.NOT_LOADED]
+    assert "no modules in the U-Net" in feed.standing(AlarmKind.NOT_LOADED).text

@@ -527,3 +527,9 @@ def test_what_is_known_is_judged_however_little_was_understood(
     facts: RunFacts, outcome: str
 ) -> None:
     assert str(judge(facts).outcome) == outcome
+
+
+def test_a_part_that_did_not_load_is_a_remark_beside_any_end() -> None:
+    warned = replace(SAVED, warnings=("create LoRA for U-Net: 0 modules", "another warning"))
+    for facts in (replace(GOOD, evidence=warned), replace(GOOD, evidence=warned, exit_code=1)):
+        assert any("no modules in the U-Net" in reason for reason in judge(facts).reasons)
