@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from runner.trainers.sd_scripts.importers.command_line import is_training_script
 from runner.trainers.sd_scripts.importers.model import ImportRefused, on_windows
+from runner.trainers.sd_scripts.importers.shell_tree import parse
+from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax
 
 #: longest text and list of a value, and steps of one file; scripts have a hundredth of it
 MOST_CHARACTERS = 100_000
@@ -26,6 +28,8 @@ MOST_CALLS = 15
 _UNKNOWN = re.compile("\ue000([^\ue001]*)\ue001|\ue002(\\w*)\ue003")
 _MARKS = re.compile("[\ue000-\ue003]")
 _STARTS_TRAINING = re.compile(r"\.py\b|\baccelerate\b")
+#: commands of a notebook that decide where and with what a training starts
+_USEFUL = re.compile(r"\.py\b|\b(?:accelerate|cd|export|source|activate|conda|torchrun)\b")
 _ACTIVATION = re.compile(r"(.*?)[\\/](?:Scripts|bin)[\\/]activate(?:\.\w+)?", re.I)
 _IN_VENV = re.compile(r"\bScripts([\\/])(python|accelerate)(?:\.exe)?$", re.I)
 
@@ -90,9 +94,10 @@ class Commands:
         self._lines[-1].append(_UNKNOWN.sub(_shell_mark, text))
 
     def start(self, line: int, words: Sequence[str]) -> None:
-        """A program with its words."""
-        if words and words[0]:
-            self.shell(line, " ".join(map(_quoted, words)))
+        """A program with its words; flags on their own belong to a command that ended too early."""
+        text = " ".join(map(quoted, words))
+        if _USEFUL.search(text) or text.startswith("--"):
+            self.shell(line, text)
 
     def windows(self, line: int, words: Sequence[str]) -> None:
         """A program of Windows: paths with `/`, environments as on this machine."""
@@ -114,20 +119,36 @@ class Commands:
 
     def activate(self, line: int, folder: str) -> None:
         if not on_windows(folder):
-            self.shell(line, f"source {_quoted((slashes(folder) or '.') + '/bin/activate')}")
+            self.shell(line, f"source {quoted((slashes(folder) or '.') + '/bin/activate')}")
 
     def change_folder(self, line: int, folder: str) -> None:
         if on_windows(folder):
             said = "a Windows path; relative paths are read as if it were the folder of this file"
             self.say(line, f"{folder} is {said}")
         else:
-            self.shell(line, f"cd {_quoted(slashes(folder))}")
+            self.shell(line, f"cd {quoted(slashes(folder))}")
 
     def export(self, line: int, name: str, value: str) -> None:
-        self.shell(line, f"export {name}={_quoted(value)}")
+        if name == "LD_PRELOAD":
+            self.say(line, f"{name} is left out: the program would fail without {value}")
+            return
+        self.shell(line, f"export {name}={quoted(value)}")
+
+    def shell_if_useful(self, line: int, text: str, before: Sequence[str]) -> None:
+        """A text for a shell, after the commands `before` it; one that has no effect on the training may be
+        broken, and is left out."""
+        if not (_USEFUL.search(text) or before):
+            return
+        if not _STARTS_TRAINING.search(text):
+            try:
+                parse(_UNKNOWN.sub("x", text))
+            except ShellSyntax:
+                return
+        text = text.strip()
+        self.shell(line, f"({'; '.join((*before, text))}\n)" if before else text)
 
     def text(self) -> str:
-        return "\n".join("; ".join(parts) for parts in self._lines)
+        return "\n".join("".join(_separated(parts)) for parts in self._lines)
 
 
 def _basename(path: str) -> str:
@@ -138,7 +159,7 @@ def _shell_mark(match: re.Match[str]) -> str:
     return f"${{{match[2]}}}" if match[2] is not None else f"$({match[1]})"
 
 
-def _quoted(word: str) -> str:
+def quoted(word: str) -> str:
     """As one word for a shell."""
     parts: list[str] = []
     at = 0
@@ -148,6 +169,14 @@ def _quoted(word: str) -> str:
         at = match.end()
     rest = word[at:]
     return "".join([*parts, shlex.quote(rest)] if rest or not parts else parts)
+
+
+def _separated(parts: Sequence[str]) -> Iterator[str]:
+    """Commands of one line; what may end in a comment, `&` or a here-document ends with its line."""
+    for at, part in enumerate(parts):
+        yield part
+        if at + 1 < len(parts):
+            yield "\n" if re.search(r"[#&\n<]", part) else "; "
 
 
 def joined(values: Iterable[object], sign: str) -> str:

@@ -37,6 +37,7 @@ from runner.trainers.sd_scripts.importers.sd_toml import (
 )
 from runner.trainers.sd_scripts.importers.shell import read_shell
 from runner.trainers.sd_scripts.importers.write import imported
+from runner.trainers.sd_scripts.importers.written import configured, with_written
 
 #: a script or configuration is a few KB; a model given by mistake is not read
 MOST_BYTES = 500_000
@@ -88,9 +89,16 @@ def _draft(text: str, source: str, path: Path | None, where: Context) -> Draft:
         return read_settings(values, source, folder, where)
     if not text.strip():
         raise ImportRefused(f"{source} is empty; choose a file with a training command")
-    shell, notes = as_shell(text, suffix, source)
-    draft = read_shell(shell, source, path, where)
-    return replace(draft, notes=(*notes, *draft.notes))
+    shell = as_shell(text, suffix, source)
+    folder = where.places.cwd if path is None else path.parent
+    try:
+        draft = with_written(read_shell(shell.text, source, path, where), shell, folder, where)
+    except ImportRefused:
+        configuration = configured(shell, text, source, folder, where)
+        if configuration is None:
+            raise
+        draft = configuration
+    return replace(draft, notes=(*shell.notes, *draft.notes))
 
 
 def _kind(text: str, suffix: str) -> str:

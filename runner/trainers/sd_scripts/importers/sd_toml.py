@@ -116,7 +116,7 @@ def settings_draft(settings: Settings, source: str, folder: Path, where: Context
         where.found,
         script=script,
         accelerate=settings.accelerate,
-        dataset=None if settings.dataset is None else _plain(settings.dataset),
+        dataset=None if settings.dataset is None else plain(settings.dataset),
         files=files,
     )
 
@@ -153,12 +153,12 @@ def _script_for(told: FlagWords) -> tuple[str, str]:
     return "train_network.py", "change [trainer] script for SDXL"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Numbers instead of their texts."""
     if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: plain(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     return float(value) if isinstance(value, Number) else value
 
 

@@ -11,7 +11,7 @@ from runner.trainers.sd_scripts.importers.dialects import as_shell
 
 def started(text: str, kind: str) -> str:
     """The command with `train_network.py` in it, with the folder before it."""
-    shell = as_shell(text, kind, "x")[0]
+    shell = as_shell(text, kind, "x").text
     return next((part for part in shell.replace("\n", "; ").split("; ") if ".py" in part), shell)
 
 
@@ -84,31 +84,32 @@ def test_a_script_of_powershell(text: str, words: str) -> None:
 
 def test_what_is_not_followed_is_said() -> None:
     text = "switch ($x) { 1 { $a = 2 } }\nfor ($i = 0; $i -lt 3; $i++) {\n python train_network.py --x=$i\n}\n"
-    shell, notes = as_shell(text, ".ps1", "x")
-    assert "train_network.py" in shell
-    assert notes[1:] == [
+    read = as_shell(text, ".ps1", "x")
+    assert "train_network.py" in read.text
+    assert list(read.notes[1:]) == [
         "line 1: PowerShell: `switch` is not followed",
         "line 2: PowerShell: `for` is not followed",
     ]
-    notes = as_shell("for %%i in (1 2) do (\n echo %%i\n)\ncall :sub\ngoto x\n", ".bat", "x")[1]
-    assert notes[1:] == [
+    notes = as_shell("for %%i in (1 2) do (\n echo %%i\n)\ncall :sub\ngoto x\n", ".bat", "x").notes
+    assert list(notes[1:]) == [
         "line 1: `for` of cmd is not followed", "line 4: `call :sub` of cmd is not followed",
         "line 5: `goto` of cmd is not followed",
     ]  # fmt: skip
     text = "if ($env:X -eq 1) {\n python train_network.py --seed=1\n}\n"
     assert (
-        "line 2: `if ($env:X -eq 1)` is unknown; read as if true" in as_shell(text, ".ps1", "x")[1]
+        "line 2: `if ($env:X -eq 1)` is unknown; read as if true"
+        in as_shell(text, ".ps1", "x").notes
     )
 
 
 def test_folders_of_windows_are_not_folders_of_this_machine() -> None:
-    shell, notes = as_shell(
+    read = as_shell(
         "cd D:\\kohya\nD:\\kohya\\venv\\Scripts\\python.exe D:\\kohya\\train_network.py --seed=1",
         ".bat",
         "x",
     )
-    assert shell.strip() == "'D:\\kohya\\venv\\bin\\python' train_network.py --seed=1"
-    assert [note.partition(" is ")[0] for note in notes[1:]] == [
+    assert read.text.strip() == "'D:\\kohya\\venv\\bin\\python' train_network.py --seed=1"
+    assert [note.partition(" is ")[0] for note in read.notes[1:]] == [
         "line 1: D:\\kohya", "line 2: D:\\kohya\\train_network.py",
     ]  # fmt: skip
 
@@ -116,8 +117,8 @@ def test_folders_of_windows_are_not_folders_of_this_machine() -> None:
 def test_lines_keep_their_numbers(tmp_path: Path) -> None:
     text = "# x\n$a = @(\n 1,\n 2\n)\nif ($a.Count -eq 2) {\n\n  python train_network.py `\n   --x\n}\n"
     text += "python train_db.py\n"
-    shell = as_shell(text, ".ps1", "x")[0].split("\n")
+    shell = as_shell(text, ".ps1", "x").text.split("\n")
     assert (shell[7], shell[10]) == ("python train_network.py --x", "python train_db.py")
     text = "@echo off\n\nif 1==1 (\n  rem\n  python train_network.py ^\n   --x\n)\npython train_db.py\n"
-    shell = as_shell(text, ".bat", "x")[0].split("\n")
+    shell = as_shell(text, ".bat", "x").text.split("\n")
     assert (shell[4], shell[7]) == ("python train_network.py --x", "python train_db.py")

@@ -1,0 +1,131 @@
+"""Configurations that a program writes before it starts a training: their flags belong to the draft."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from runner.config.paths import absolute
+from runner.files.toml_text import parse_toml
+from runner.trainers.sd_scripts.importers.commands import is_known
+from runner.trainers.sd_scripts.importers.dialects import ShellText
+from runner.trainers.sd_scripts.importers.find import Context
+from runner.trainers.sd_scripts.importers.flag_dialects import Settings
+from runner.trainers.sd_scripts.importers.model import Draft, Number, with_paths
+from runner.trainers.sd_scripts.importers.python_values import Unknown
+from runner.trainers.sd_scripts.importers.sd_toml import (
+    looks_like_config,
+    plain,
+    settings_draft,
+    settings_of,
+    words_of,
+)
+from runner.trainers.sd_scripts.scripts import SCRIPTS
+
+
+def with_written(draft: Draft, shell: ShellText, folder: Path, where: Context) -> Draft:
+    """The draft with the flags of the `--config_file` and the dataset config that the program itself writes.
+    `folder`: where its relative paths start."""
+    files = {absolute(path, folder): content for path, content in shell.written.items()}
+    config = _values(files.get(str(draft.train.get("config_file"))))
+    dataset = _values(files.get(str(draft.train.get("dataset_config"))))
+    if config:
+        clean, unmapped = _known(config)
+        told = words_of(settings_of(clean))
+        train = {**with_paths(told.flags, folder), **draft.train}
+        del train["config_file"]
+        draft = replace(
+            draft,
+            train=train,
+            unmapped=(*draft.unmapped, *unmapped, *told.unmapped),
+            notes=(*draft.notes, *told.notes, "the flags of its config_file are in [train]"),
+        )
+        dataset = dataset or _values(files.get(str(train.get("dataset_config"))))
+    return _with_dataset(draft, dataset, where) if dataset else draft
+
+
+def configured(
+    shell: ShellText, text: str, source: str, folder: Path, where: Context
+) -> Draft | None:
+    """For a program that starts no training with the values in it: the configuration that it would write.
+    `text`: of the program."""
+    found = [*shell.configs, *filter(None, map(_values, shell.written.values()))]
+    flags: dict[str, Any] = {}
+    lost: list[str] = []
+    dataset: Mapping[str, Any] = {}
+    for values in found:
+        if isinstance(values.get("datasets"), list):
+            dataset = values
+            continue
+        clean, unmapped = _known(values)
+        flags |= settings_of(clean).values
+        lost += unmapped
+    if not looks_like_config(flags):
+        return None
+    named = [script for script in SCRIPTS if re.search(rf"\b{re.escape(script)}", text)]
+    script = next((one for one in named if one != "train_network.py"), None)
+    settings = Settings(flags, script=script, unmapped=list(dict.fromkeys(lost)))
+    draft = settings_draft(settings, source, folder, where)
+    said = (
+        "it starts no training with the values in it; the configuration that it writes is imported"
+    )
+    draft = replace(draft, notes=(said, *draft.notes))
+    return _with_dataset(draft, dataset, where) if dataset else draft
+
+
+def _with_dataset(draft: Draft, dataset: Mapping[str, Any], where: Context) -> Draft:
+    clean, unmapped = _known(dataset)
+    path = str(where.project / "dataset.toml")
+    return replace(
+        draft,
+        train={**draft.train, "dataset_config": path},
+        dataset=plain(clean),
+        unmapped=(*draft.unmapped, *(f"[dataset] {text}" for text in unmapped)),
+    )
+
+
+def _values(content: Any) -> dict[str, Any]:
+    if isinstance(content, str):
+        try:
+            return parse_toml(content, parse_float=Number)
+        except tomllib.TOMLDecodeError:
+            return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _known(values: Mapping[Any, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Without what is unknown or nothing, which is listed."""
+    clean: dict[str, Any] = {}
+    unmapped: list[str] = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            clean[str(name)], lost = _known(value)
+            unmapped += lost
+        elif isinstance(value, list) and any(isinstance(one, dict) for one in value):
+            parts = [_known(one) for one in value if isinstance(one, dict)]
+            clean[str(name)] = [part for part, _ in parts]
+            unmapped += [text for _, lost in parts for text in lost]
+        elif value is None:
+            continue
+        elif all(map(_is_plain, value if isinstance(value, list) else [value])):
+            clean[str(name)] = _numbered(value)
+        else:
+            unmapped.append(f"{name}: its value follows only when the program runs")
+    return clean, unmapped
+
+
+def _is_plain(value: Any) -> bool:
+    return (
+        not isinstance(value, Unknown) and is_known(value) and isinstance(value, str | int | float)
+    )
+
+
+def _numbered(value: Any) -> Any:
+    """Floats as their texts, as they are read from a TOML."""
+    if isinstance(value, list):
+        return [_numbered(one) for one in value]
+    return Number(value) if isinstance(value, float) else value
