@@ -18,7 +18,14 @@ from runner.history.report import plain
 from runner.ingest.console.parser import ConsoleParser
 from runner.ingest.exact import LOSS_TAGS
 from runner.model import Cause, Outcome, Phase
-from runner.model.events import AttemptSeen, CheckpointSaving, ConsoleEvent, PhaseChanged, StepShown
+from runner.model.events import (
+    AttemptSeen,
+    CheckpointSaving,
+    ConsoleEvent,
+    LinesUnread,
+    PhaseChanged,
+    StepShown,
+)
 from runner.model.units import count, finite
 from runner.state.step_mapper import StepMapper
 from runner.state.translator import Translator
@@ -134,9 +141,7 @@ def inspect_log(
                 last.flat.on_average(event.shown_step, event.average)
                 if _continued(event, after):
                     continue
-            known = known or not (
-                isinstance(event, PhaseChanged) and event.phase is Phase.LAUNCHING
-            )
+            known = known or not _is_silent(event)
             if isinstance(event, AttemptSeen):
                 last = Translator(event.attempt, catching_up=True)
                 continue
@@ -159,6 +164,12 @@ def inspect_log(
     return msgspec.structs.replace(
         report, outcome=None, cause=None, reasons=(why,), trainer_log=False
     )
+
+
+def _is_silent(event: ConsoleEvent) -> bool:
+    """Of any text, whoever wrote it."""
+    launched = isinstance(event, PhaseChanged) and event.phase is Phase.LAUNCHING
+    return launched or isinstance(event, LinesUnread)
 
 
 def _continued(event: StepShown, after: ConsoleEvent | None) -> bool:

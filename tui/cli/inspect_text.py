@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from runner.history.inspect import InspectReport
 
 _LABEL_CELLS = 14
-#: names of checkpoints that are printed; a count stands for the others
+#: so many names of checkpoints are printed, then how many more there are
 _NAMES = 6
 
 
