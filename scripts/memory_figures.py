@@ -30,7 +30,6 @@ CASES = {
     "sd2": ((512, 768), (1,)),
     "sdxl": ((512, 1024), (1, 2)),
     "flux": ((512, 1024), (1, 2)),
-    "chroma": ((512, 1024), (1,)),
     "sd3m": ((512, 1024), (1,)),
     "sd3.5-medium": ((512, 1024), (1,)),
     "sd3.5-large": ((512, 1024), (1,)),
@@ -70,7 +69,6 @@ def step(
     parameters = [p for p in network.parameters() if p.requires_grad]
     trained = sum(p.numel() for p in parameters)
     COPIES.clear()
-    TOKENS[:] = [256 if model == "lumina" else 512]
     with counted() as peak:
         latents = torch.randn(batch, *inputs["shape"], requires_grad=True)
         found = inputs["call"](dit, latents)
@@ -130,17 +128,15 @@ def as_autocast() -> None:
     def checkpoint(*args: Any, **named: Any) -> Any:
         return plain(*args, **{**named, "preserve_rng_state": False})
 
-    # lengths of captions, which meta tensors do not have: as long as they can be
-    torch.Tensor.item = lambda self: TOKENS[-1]
-    torch.Tensor.tolist = lambda self: [TOKENS[-1]] * self.shape[0]
+    # of Lumina's captions, a length that a meta tensor does not have: as long as they can be
+    torch.Tensor.item = lambda self: 256
+    torch.Tensor.tolist = lambda self: [256] * self.shape[0]
     torch.utils.checkpoint.checkpoint = checkpoint
     for module in list(sys.modules.values()):
         if getattr(module, "checkpoint", None) is plain:
             module.checkpoint = checkpoint
 
 
-#: of a caption
-TOKENS = [512]
 #: copies of trained weights, by identity; one step's
 COPIES: dict[Any, Any] = {}
 
@@ -190,8 +186,8 @@ def made(model: str, side: int, batch: int, rank: int) -> tuple[Any, Any, dict[s
     """The model, its LoRA, and how it is called."""
     if model in ("sd1", "sd2", "sdxl"):
         return of_unet(model, side, batch, rank)
-    if model in ("flux", "chroma"):
-        return of_flux(model, side, batch, rank)
+    if model == "flux":
+        return of_flux(side, batch, rank)
     return of_lumina(side, batch, rank) if model == "lumina" else of_sd3(model, side, batch, rank)
 
 
@@ -228,26 +224,18 @@ def of_unet(model: str, side: int, batch: int, rank: int) -> tuple[Any, Any, dic
     return unet, network, {"shape": (4, side // 8, side // 8), "call": call}
 
 
-def of_flux(model: str, side: int, batch: int, rank: int) -> tuple[Any, Any, dict[str, Any]]:
+def of_flux(side: int, batch: int, rank: int) -> tuple[Any, Any, dict[str, Any]]:
     import torch
-    from library import chroma_models, flux_models, flux_utils
+    from library import flux_models, flux_utils
     from networks import lora_flux
 
-    chroma = model == "chroma"
     with half_precision():
-        if chroma:
-            dit = chroma_models.Chroma(chroma_models.chroma_params)
-        else:
-            dit = flux_models.Flux(flux_models.configs["dev"].params)
+        dit = flux_models.Flux(flux_models.configs["dev"].params)
     network = lora_flux.create_network(1.0, rank, 1.0, None, [None, None], dit)
     network.apply_to([None, None], dit, False, True)
 
     def call(dit: Any, latents: Any) -> Any:
         half = torch.bfloat16
-        guidance = torch.ones(batch)
-        vectors = dit.get_mod_vectors(torch.ones(batch), guidance, batch)
-        if vectors is not None:
-            vectors = vectors.detach().requires_grad_(True)
         return dit(
             img=flux_utils.pack_latents(latents).to(half),
             img_ids=flux_utils.prepare_img_ids(batch, side // 16, side // 16),
@@ -255,9 +243,7 @@ def of_flux(model: str, side: int, batch: int, rank: int) -> tuple[Any, Any, dic
             txt_ids=torch.zeros(batch, 512, 3),
             timesteps=torch.ones(batch),
             y=torch.randn(batch, 768, dtype=half),
-            guidance=guidance,
-            txt_attention_mask=torch.ones(batch, 512) if chroma else None,
-            mod_vectors=vectors,
+            guidance=torch.ones(batch),
         )
 
     return dit, network, {"shape": (16, side // 8, side // 8), "call": call}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from runner.preflight.checks.trainer import numbers
 from runner.preflight.cures.model import REMOVED, Fix
@@ -28,42 +29,60 @@ def torch_build(facts: Facts) -> Finding:
         return skipped("device unknown")
     if facts.device_wanted in ("cpu", "mps"):
         return skipped(f"trains on {facts.device_wanted}", "No GPU code of torch is used.")
-    return judge_torch(found, facts.driver(), facts.environment(), facts.config.trainer.python)
+    driver = facts.driver()
+    amd = tuple(card for card in driver.cards if not card.nvidia)
+    driver = replace(driver, cards=(*facts.cards(), *amd))
+    env, python = facts.environment(), facts.config.trainer.python
+    return judge_torch(found, driver, env, python, facts.config.processes)
 
 
-def judge_torch(found: Device, driver: Driver, env: Mapping[str, str], python: str) -> Finding:
-    """`env`: the trainer's."""
-    hip = any(arch.startswith("gfx") for arch in found.archs)
-    cards = [(card.name, card.capability) for card in driver.cards if card.nvidia is not hip]
-    if found.capabilities:
-        named = (*found.names, *[""] * len(found.capabilities))
-        cards = list(zip(named, found.capabilities, strict=False))
+#: torch's own words about the driver
+_TOO_OLD = "too old"
+#: (name, compute capability)
+Cards = Sequence[tuple[str, str]]
+
+
+def judge_torch(
+    found: Device, driver: Driver, env: Mapping[str, str], python: str, processes: int = 1
+) -> Finding:
+    """`driver`: with the cards that the trainer may use; `env`: the trainer's. Each process uses one GPU, the
+    first ones that torch sees; others, as an old card for the screen, do not matter."""
     if not found.cuda_build:
         return _without_gpu_code(found, driver, python)
-    if hip:
-        return _rocm(found, cards, env)
-    wheel = wheel_for([capability for _, capability in cards], driver.cuda)
-    if driver_runs(driver.cuda, found.cuda_build) is False or "too old" in (found.cuda_error or ""):
-        return _old_driver(found, driver, wheel, python)
-    if not cards:
-        return skipped("no GPU", "No driver reports a GPU.")
-    if not found.archs:
-        return skipped("not listed", f"torch {found.torch} does not list its GPU code.")
+    hip = any(arch.startswith("gfx") for arch in found.archs)
+    if found.capabilities:
+        named = (*found.names, *[""] * len(found.capabilities))
+        cards = list(zip(named, found.capabilities, strict=False))[:processes]
+    else:
+        cards = [(card.name, card.capability) for card in driver.cards if card.nvidia is not hip]
+    if not cards and _TOO_OLD not in (found.cuda_error or ""):
+        return skipped("no GPU", "No driver reports a GPU that this torch could use.")
+    return _rocm(found, cards, env) if hip else _cuda(found, cards, driver, python, processes)
+
+
+def _cuda(found: Device, cards: Cards, driver: Driver, python: str, processes: int) -> Finding:
     fits = [(name, cc, fit(cc, found.archs)) for name, cc in cards if cc]
+    if not found.capabilities:  # any of them may be used: an old one for the screen is not
+        fits = [one for one in fits if wheel_for([one[1]], driver.cuda)] or fits
+        fits.sort(key=lambda one: list(Fit).index(one[2]))
+    wheel = wheel_for([cc for _, cc, _ in fits], driver.cuda)
+    refused = driver_runs(driver.cuda, found.cuda_build) is False
+    if not found.capabilities and (refused or _TOO_OLD in (found.cuda_error or "")):
+        return _old_driver(found, driver, wheel, python)
+    if not found.archs or not fits:
+        return skipped("not listed", f"The GPU code of torch {found.torch} is unknown.")
+    fits = fits[:processes]
+    # a driver of the same major version runs finished code, but cannot compile a newer CUDA's PTX
+    stale = driver.cuda and numbers(driver.cuda) < numbers(found.cuda_build)
     for name, cc, one in fits:
-        # older drivers of the same CUDA run finished code, but cannot compile a newer CUDA's PTX
-        stale = driver.cuda and numbers(driver.cuda) < numbers(found.cuda_build)
         if one is Fit.NONE or (one is Fit.PTX and stale):
             return _no_kernel(found, name, cc, wheel, python)
-    compiled = [f"{name} ({cc})" for name, cc, one in fits if one is Fit.PTX]
-    codes = ", ".join(dict.fromkeys(cc for _, cc, _ in fits))
-    if compiled:
-        detail = (
-            f"torch {found.torch} has no finished code for {', '.join(compiled)}, only PTX of an "
-        )
-        detail += "older generation: the first start takes minutes, and some libraries may fail."
-        return warned(f"only PTX for {codes}", detail, _install(wheel, python))
-    return passed(f"fits {codes}", f"torch {found.torch} has code for compute capability {codes}.")
+    used = ", ".join(dict.fromkeys(cc for _, cc, _ in fits))
+    if any(one is Fit.PTX for _, _, one in fits):
+        detail = f"torch {found.torch} has only PTX of an older generation for compute capability {used}: "
+        detail += "the first start takes minutes, and some libraries may fail."
+        return warned(f"only PTX for {used}", detail, _install(wheel, python))
+    return passed(f"fits {used}", f"torch {found.torch} has code for compute capability {used}.")
 
 
 def _no_kernel(found: Device, name: str, cc: str, wheel: Wheel | None, python: str) -> Finding:
@@ -84,20 +103,20 @@ def _old_driver(found: Device, driver: Driver, wheel: Wheel | None, python: str)
 
 
 def _without_gpu_code(found: Device, driver: Driver, python: str) -> Finding:
-    if not driver.cards:
-        return passed("CPU build", f"torch {found.torch} is built for the CPU; no GPU found.")
-    card = driver.cards[0]
-    detail = f"torch {found.torch} is built for the CPU, but this machine has an {card.name}."
-    wheel = wheel_for([one.capability for one in driver.nvidia], driver.cuda)
-    advice = _install(wheel, python) if card.nvidia else "install a torch build for ROCm"
-    advice += ', or set device = "cpu" in [expect] to train on the CPU'
+    build = f"torch {found.torch} is built for the CPU"
+    usable = [card for card in driver.nvidia if wheel_for([card.capability], driver.cuda)]
+    if not usable:
+        # an AMD one is often a part of the processor and of no use for training
+        here = "no GPU found" if not driver.cards else f"the {driver.cards[0].name} is not used"
+        return passed("CPU build", f"{build}; {here}.")
+    wheel = wheel_for([usable[0].capability], driver.cuda)
+    advice = f'{_install(wheel, python)}, or set device = "cpu" in [expect] to train on the CPU'
+    detail = f"{build}, but this machine has an {usable[0].name}."
     return failed("CPU build, has a GPU", detail, advice)
 
 
-def _rocm(found: Device, cards: Sequence[tuple[str, str]], env: Mapping[str, str]) -> Finding:
+def _rocm(found: Device, cards: Cards, env: Mapping[str, str]) -> Finding:
     lacking = [(name, code) for name, code in cards if code and code not in found.archs]
-    if not cards:
-        return skipped("no GPU", "No AMD GPU that ROCm can use was found.")
     if not lacking or env.get("HSA_OVERRIDE_GFX_VERSION"):
         codes = ", ".join(dict.fromkeys(code for _, code in cards))
         return passed(f"fits {codes}", f"torch {found.torch} has code for {codes}.")

@@ -88,10 +88,13 @@ def test_torch_has_code_for_the_card_or_another_build_is_named(
         assert CARDS[card] in found.detail and build in found.detail
 
 
-def test_of_several_cards_each_must_fit() -> None:
-    found = builds.judge_torch(torch("2.7.1+cu128", "8.9", "6.1"), Driver(), {}, "python")
+def test_of_several_cards_those_that_are_used_must_fit() -> None:
+    both = torch("2.7.1+cu128", "8.9", "6.1")
+    found = builds.judge_torch(both, Driver(), {}, "python", processes=2)
     assert found.evidence == "no code for 6.1"
     assert "cu126" in found.advice, "that build fits both"
+    one = builds.judge_torch(both, Driver(), {}, "python")
+    assert one.evidence == "fits 8.9", "the second is for the screen"
 
 
 def test_code_for_one_card_only_does_not_carry_over() -> None:
@@ -113,8 +116,11 @@ def test_code_for_one_card_only_does_not_carry_over() -> None:
 def test_the_driver_must_know_the_cuda_of_torch(
     driver: str, cuda: str, build: str, evidence: str, said: str
 ) -> None:
-    found = builds.judge_torch(torch(build, "8.9"), Driver(driver, cuda), {}, "python")
+    cards = (Card("GT 710", "3.5"), Card("NVIDIA GeForce RTX 4090", "8.9"))
+    found = builds.judge_torch(torch(build), Driver(driver, cuda, cards), {}, "python")
     assert found.evidence == evidence
+    seen = builds.judge_torch(torch(build, "8.9"), Driver(driver, cuda), {}, "python")
+    assert seen.status == "pass", "torch uses the card, by a compatibility package"
     assert said in found.advice
 
 
@@ -144,6 +150,8 @@ def test_a_torch_for_the_cpu_on_a_machine_with_a_card() -> None:
     assert "whl/cu128" in found.advice and 'device = "cpu"' in found.advice
     assert builds.judge_torch(told, Driver(), {}, "python").status == "pass"
     assert wheel_for(["3.5"], "11.4") is None
+    for card in (Card("NVIDIA GT 710", "3.5"), Card("AMD GPU", "gfx1036")):
+        assert builds.judge_torch(told, Driver(cards=(card,)), {}, "python").status == "pass"
 
 
 @pytest.mark.parametrize(
