@@ -36,7 +36,7 @@ def torch_build(facts: Facts) -> Finding:
     return judge_torch(found, driver, env, python, facts.config.processes)
 
 
-#: torch's own words about the driver
+#: in torch's message about the driver
 _TOO_OLD = "too old"
 #: (name, compute capability)
 Cards = Sequence[tuple[str, str]]
@@ -106,7 +106,7 @@ def _without_gpu_code(found: Device, driver: Driver, python: str) -> Finding:
     build = f"torch {found.torch} is built for the CPU"
     usable = [card for card in driver.nvidia if wheel_for([card.capability], driver.cuda)]
     if not usable:
-        # an AMD one is often a part of the processor and of no use for training
+        # an AMD one is often part of the processor and too slow for training
         here = "no GPU found" if not driver.cards else f"the {driver.cards[0].name} is not used"
         return passed("CPU build", f"{build}; {here}.")
     wheel = wheel_for([usable[0].capability], driver.cuda)
