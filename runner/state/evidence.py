@@ -30,6 +30,8 @@ _WARNINGS_KEPT = 100
 
 #: Tracebacks that sd-scripts and its libraries print and survive.
 _BENIGN = re.compile(r"No module named 'triton|matching Triton is not available")
+#: torchrun's record about the end of a rank
+_RANK_FAILED = "failed (exitcode"
 #: Raised by a launcher about its child: never the reason for the child's end.
 _LAUNCHER = ("CalledProcessError", "ChildFailedError", "SignalException", "ProcessExitedException")
 
@@ -39,7 +41,8 @@ class Evidence:
     """`exceptions`: those after which the bar did not advance, in order: earlier ones did not end the
     training. `phase`: what the trainer was doing when the first of them was raised, else at the end.
     `final_begun`: the final file, without step or epoch in its name, was being written. `resumed`: a state
-    was loaded. `unread`: the last unknown lines, just before an exception or the end."""
+    was loaded. `unread`: the last unknown lines, just before an exception or the end, or
+    the last unknown record of level ERROR."""
 
     exceptions: tuple[ExceptionSeen, ...] = ()
     fatals: tuple[str, ...] = ()
@@ -100,8 +103,10 @@ class EvidenceCollector:
                 self._keep(exceptions=(*found.exceptions, event)[-_EXCEPTIONS_KEPT:])
             case FatalSeen(text=text):
                 self._keep(fatals=(*found.fatals, text)[-_FATALS_KEPT:])
-            case WarningSeen(text=text) if text not in found.warnings:
+            case WarningSeen(level=level, text=text) if text not in found.warnings:
                 self._keep(warnings=(*found.warnings, text)[:_WARNINGS_KEPT])
+                if level in ("ERROR", "CRITICAL") and not text.startswith(_RANK_FAILED):
+                    self._keep(unread=(text,))
             case NothingToTrain(text=text):
                 self._keep(nothing_to_train=text)
             case ModelSaved():

@@ -121,10 +121,12 @@ KEYS = [
     "model_not_loaded",
     "network_module_mismatch",
     "permission_denied",
+    "python_too_new",
     "python_too_old",
     "sampling_failed",
     "storage_failed",
     "system_library_missing",
+    "too_many_open_files",
     "torch_compile_failed",
 ]
 
