@@ -132,7 +132,7 @@ def read_shell(text: str, source: str, path: Path | None, where: Context) -> Dra
     return replace(
         draft,
         notes=(*notes, *scope.notes, *draft.notes),
-        unmapped=(*draft.unmapped, *stray),
+        unmapped=(*draft.unmapped, *dict.fromkeys(stray)),
     )
 
 

@@ -13,7 +13,7 @@ from runner.trainers.sd_scripts.importers.shell_commands import PIPES, Commands,
 from runner.trainers.sd_scripts.importers.shell_tests import TESTS
 from runner.trainers.sd_scripts.importers.shell_texts import MOST_SECONDS
 from runner.trainers.sd_scripts.importers.shell_tree import Node
-from runner.trainers.sd_scripts.importers.shell_ways import ends, trains
+from runner.trainers.sd_scripts.importers.shell_ways import ends, leaves, trains
 from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax, Token
 
 #: of one loop
@@ -215,6 +215,7 @@ class ScriptReader(Commands):
 
     def _while(self, node: Node) -> bool | None:
         condition, _, body = node.arms[0]
+        endless = bool(condition) and [one.plain for one in condition[0].words] in (["true"], [":"])
         doubtful = False
 
         def rounds() -> Iterator[None]:
@@ -225,7 +226,7 @@ class ScriptReader(Commands):
                 doubtful = holds is None or len(self.scope.assumptions) > before
                 if holds is (node.kind == "until") and not (self.searching and self._trains(body)):
                     return
-                doubtful |= self.searching
+                doubtful |= self.searching or (endless and not leaves(body))
                 yield
 
         return self._rounds(body, rounds(), "it is in a loop; using its first round")

@@ -15,6 +15,7 @@ from runner.trainers.sd_scripts.importers.model import Field
 from runner.trainers.sd_scripts.importers.shell_parameters import unescaped
 from runner.trainers.sd_scripts.importers.shell_scope import UNSET, Scope
 from runner.trainers.sd_scripts.importers.shell_state import SHOWN
+from runner.trainers.sd_scripts.importers.shell_words import Token
 
 TESTS = ("[", "[[", "test")
 _NUMBERS = ("-eq", "-ne", "-gt", "-lt", "-ge", "-le")
@@ -128,6 +129,15 @@ class _Test:
         self.scope.assumptions.append(f"{path} {'exists' if found else 'does not exist'} here")
         return found
 
+    def number(self, text: str) -> int | None:
+        """Of a comparison; in `[[ ]]` also of a variable's name."""
+        if self.patterns and re.fullmatch(r"[A-Za-z_]\w*", text):
+            text = self.known(self.scope.text(Token(f"${text}", 0))) or ""
+        try:
+            return int(text or 0)
+        except ValueError:
+            return self.scope.sum(text) if self.patterns else None
+
     def compared(self, left: Field, sign: str, right: Field) -> bool | None:
         one, other = self.known(left), self.known(right)
         if one is None or other is None:
@@ -136,10 +146,8 @@ class _Test:
             same = one == other or (self.patterns and fnmatchcase(one, other))
             return same == (sign != "!=")
         if sign in _NUMBERS:
-            try:
-                return bool(getattr(operator, sign[1:])(int(one or 0), int(other or 0)))
-            except ValueError:
-                return None
+            numbers = self.number(one), self.number(other)
+            return None if None in numbers else bool(getattr(operator, sign[1:])(*numbers))
         if sign in ("<", ">"):
             return one < other if sign == "<" else one > other
         if sign != "=~" or max(len(one), len(other)) > MOST_MATCHED or _SLOW.search(other):

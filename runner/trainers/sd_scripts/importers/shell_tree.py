@@ -50,7 +50,8 @@ def parse(text: str) -> tuple[list[Node], list[str]]:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if match := BLANK_END.search(text):
         line = text.count("\n", 0, match.start()) + 1
-        notes = [f"line {line}: spaces after the backslash; a shell would end the command there"]
+        what = "a comment" if "#" in match[0] else "spaces"
+        notes = [f"line {line}: {what} after the backslash; a shell would end the command there"]
     if _PROMPT.match(text.lstrip()):
         text = _PROMPT.sub("", text)
     parser = _Parser(tokens(text))

@@ -37,6 +37,13 @@ def _first(node: Node) -> str:
     return node.words[0].plain if node.kind == "simple" and node.words else ""
 
 
+def leaves(nodes: Sequence[Node]) -> bool:
+    """Is there a `break`, `return` or `exit` in them?"""
+    return any(
+        _first(node) in ENDINGS or any(leaves(body) for *_, body in node.arms) for node in nodes
+    )
+
+
 def trains(nodes: Sequence[Node], functions: Functions, seen: frozenset[str] = frozenset()) -> bool:
     """Is a training among these commands, or in the functions that they call?"""
     for node in nodes:

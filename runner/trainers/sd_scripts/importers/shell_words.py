@@ -14,9 +14,9 @@ from typing import Literal
 
 #: the text inside a bracket is read again at each level
 MOST_NESTED = 40
-#: `\` at the end of a line, also with trailing spaces; `^` and the backtick of Windows shells
-_BLANKS = re.compile(r"(?:[ \t]|\\[ \t]*\n|(?<=[ \t])[\^`][ \t]*\n|#[^\n]*)*")
-BLANK_END = re.compile(r"\\[ \t]+\n")
+#: `\` at the end of a line, also with spaces or a comment behind it; `^` and the backtick of Windows shells
+_BLANKS = re.compile(r"(?:[ \t]|\\[ \t]*\n|\\[ \t]+#[^\n]*\n|(?<=[ \t])[\^`][ \t]*\n|#[^\n]*)*")
+BLANK_END = re.compile(r"\\[ \t]+(?:#[^\n]*)?\n")
 _REDIRECTION = re.compile(r"(?:\d+|&)?(<<<|<<-?|<>|<&|<(?!\()|>>|>&|>\||>(?!\())")
 _OPERATOR = re.compile(r"&&|\|\||;;|\|&|[;|&()\n]")
 #: `--model=<path of the model>` of a manual; a shell would read a redirection

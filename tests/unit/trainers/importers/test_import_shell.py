@@ -314,6 +314,8 @@ def test_one_unknown_element_of_a_list_loses_only_itself(desk: Desk) -> None:
         ("if some_tool; then R --seed=1; fi",
          "line 1: unknown condition of `if`; read as if true"),
         ("R --t=a \\ \n --u=b", "line 1: spaces after the backslash; a shell would end the command there"),
+        ("R --t=a \\  # why\n --u=b",
+         "line 1: a comment after the backslash; a shell would end the command there"),
         ("case $x in a) Y=1;; b|c) Y=2;; esac\nR --seed=$Y",
          "line 1: `case`: $x is set neither in the file nor in this shell; using its first branch "
          "(a), not b|c"),

@@ -107,6 +107,8 @@ def test_what_the_machine_or_the_caller_decides_is_reported(
         ("(venv) me@pod:/workspace# cd /x\n(venv) me@pod:/x# R --a", ["--a"], []),
         ("read -r -d '' A <<'E'\n--a=1\n--b\nE\nR $A", ["--a=1", "--b"], []),
         ("if [ $? -ne 0 ]; then exit 1; fi\nR --a", ["--a"], []),
+        ("[[ GPUS -gt 1 ]] && M=--multi || M=\nR --a $M", ["--a"], []),
+        ("sync() { while true; do sleep 9; done; }\nsync &\nR --a", ["--a"], []),
         ("timeout 3h R --a", ["--a"], []),
         ("docker run --gpus all img R --a", ["--a"], []),
         ("deepspeed --num_gpus 2 /sd/train_network.py --a", ["--a"], []),
