@@ -7,6 +7,7 @@ from pathlib import Path
 
 from runner.model.units import count
 from runner.preflight.cures.files import move_cure
+from runner.preflight.cures.model import Fix
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, some, warned
 from runner.preflight.npz import NotNpz, read_npz
@@ -33,7 +34,15 @@ def latents(facts: Facts) -> Finding:
     texts = script and script.text_cache_suffix and facts.on("cache_text_encoder_outputs_to_disk")
     if script is None or not (texts or used):
         return passed("not used", "Nothing is cached on disk.")
-    found = dict.fromkeys(_latent_caches(facts, script) if used else ())
+    planned = list(_latent_caches(facts, script)) if used else []
+    if not script.keyed_by_size and (shared := _shared(planned)):
+        detail = (
+            f"One file for latents of several sizes: {some(shared)}. The first dataset's latents would be used "
+            "in all."
+        )
+        fix = Fix("cache in memory", {"cache_latents_to_disk": False, "cache_latents": True})
+        return failed(f"{len(shared)} shared", detail, "", fix)
+    found = dict.fromkeys(one for one in planned if one[0].is_file())
     found |= dict.fromkeys(_text_caches(facts, script) if texts else ())
     if not found:
         return passed("none yet", "The trainer creates them at its start.")
@@ -53,7 +62,7 @@ def latents(facts: Facts) -> Finding:
 
 
 def _latent_caches(facts: Facts, script: Script) -> Iterator[Cached]:
-    """The files that the trainer would use for its images; SD and SDXL use an old `NAME.npz`
+    """The file that the trainer would use for each image, existing or not; SD and SDXL use an old `NAME.npz`
     first (v0.9 and before)."""
     plan = facts.plan()
     for image in (image for d in (*plan.datasets, *plan.validation) for image in d.images):
@@ -62,8 +71,16 @@ def _latent_caches(facts: Facts, script: Script) -> Iterator[Cached]:
         old = path.with_suffix(".npz")
         file = Path(f"{path.with_suffix('')}_{width:04d}x{height:04d}{script.cache_suffix}")
         file = old if not script.keyed_by_size and old.is_file() else file
-        if file.is_file():
-            yield file, path, (image.bucket[0] // script.stride, image.bucket[1] // script.stride)
+        yield file, path, (image.bucket[0] // script.stride, image.bucket[1] // script.stride)
+
+
+def _shared(planned: list[Cached]) -> list[str]:
+    """Names of files for one image in buckets of several sizes: the same folder in datasets of several
+    resolutions. FLUX and later models keep all sizes in one file."""
+    sides: dict[Path, set[Side]] = {}
+    for file, _, side in planned:
+        sides.setdefault(file, set()).add(side)
+    return [file.name for file, known in sides.items() if len(known) > 1]
 
 
 def _text_caches(facts: Facts, script: Script) -> Iterator[Cached]:

@@ -90,7 +90,7 @@ def duplicates(facts: Facts) -> Finding:
         twins = [group for one in twins for group in _alike(facts, one, fingerprint)]
     if twins:
         spare = [path for group in twins for path in group[1:]]
-        pairs = [" = ".join(path.name for path in group) for group in twins]
+        pairs = [" = ".join(_names(group)) for group in twins]
         cure = move_cure("duplicates", "keep one of each", _with_captions(spare, paths))
         evidence = f"{len(spare)} {'copy' if len(spare) == 1 else 'copies'}"
         return warned(evidence, f"The same bytes: {some(pairs)}.", "keep one of each", cure)
@@ -99,6 +99,12 @@ def duplicates(facts: Facts) -> Finding:
         detail = f"One caption and one cache for: {some(pairs)}."
         return warned(f"{len(sharing)} share a name", detail, "rename one of each")
     return passed("none", f"No two of {count(len(paths), 'image')} are the same.")
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """With their folder where they have several."""
+    several = len({path.parent for path in paths}) > 1
+    return [f"{path.parent.name}/{path.name}" if several else path.name for path in paths]
 
 
 def _alike(

@@ -11,6 +11,7 @@ from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, some, warned
 from runner.trainers.sd_scripts.dataset import DatasetError, SubsetSpec
 from runner.trainers.sd_scripts.dataset.files import EXTENSIONS, PLUGIN_EXTENSIONS
+from runner.trainers.sd_scripts.dataset.register import of_windows
 
 
 @check("images", "Images", 130, foresees=("no_data",))
@@ -30,6 +31,8 @@ def images(facts: Facts) -> Finding:
         return failed("metadata unread", str(error), "correct metadata_file")
     if lost := [path.name for path in named if not path.is_file()]:
         detail = f"The metadata lists {count(len(lost), 'image')} that do not exist: {some(lost)}."
+        if not any(Path(name).suffix for name in lost):
+            detail += " Names without an extension are from a version of sd-scripts before 0.10."
         advice = "correct image_dir, or write the metadata again"
         return failed(f"{len(lost)} missing", detail, advice)
     images, reg_images = _counts(facts, subsets)
@@ -91,7 +94,9 @@ def _no_subset(facts: Facts) -> tuple[str, str]:
 def _folders_missing(facts: Facts, missing: list[SubsetSpec]) -> Finding:
     names = [subset.image_dir for subset in missing]
     detail = f"Missing: {some(names)}."
-    if any(not name.startswith("/") for name in names):
+    if windows := [name for name in names if of_windows(name)]:
+        detail += f" Paths of Windows do not exist here: {some(windows)}."
+    if any(not name.startswith("/") and name not in windows for name in names):
         detail += f" Relative folders start at {facts.config.trainer_cwd}."
     if any(name.startswith("~") for name in names):
         detail += " sd-scripts does not expand ~."

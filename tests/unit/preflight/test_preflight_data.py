@@ -356,3 +356,12 @@ def test_preflight_plans_the_very_epoch_that_the_forecast_counts(project: Projec
     for seed in range(12):
         facts = Facts(project.config(train=f"seed = {seed}"))
         assert facts.plan().batches_per_epoch == facts.forecast().batches_per_epoch
+
+
+def test_paths_of_windows_are_named(project: Project) -> None:
+    text = (project.root / "dataset.toml").read_text()
+    (project.root / "dataset.toml").write_text(text.replace(f'"{project.train}"', "'C:\\img'"))
+    found = project.find("images")
+    assert (found.status, found.evidence) == ("fail", "1 folder missing")
+    assert r"Paths of Windows do not exist here: C:\img." in found.detail
+    assert "Relative folders" not in found.detail

@@ -233,6 +233,20 @@ def test_cached_latents_and_cropping_need_no_buckets(project: Project) -> None:
     assert project.find("buckets").status == "fail", "cropping enlarges nothing"
 
 
+def test_one_cache_does_not_hold_latents_of_two_resolutions(project: Project) -> None:
+    both = "[[datasets]]\nresolution = {}\n[[datasets.subsets]]\nimage_dir = '{}'\n"
+    text = both.format(64, project.train) + both.format(128, project.train)
+    (project.root / "dataset.toml").write_text(text)
+    own = 'sd_scripts = "sd"'
+    assert project.find("latents", trainer=own, train="cache_latents = true").status == "pass"
+    on_disk = "cache_latents_to_disk = true"
+    found = project.find("latents", trainer=own, train=on_disk)
+    assert (found.status, found.evidence) == ("fail", "3 shared")
+    assert "0000_0064x0064_sd.npz" in found.detail
+    flux = f'{own}\nscript = "flux_train_network.py"'
+    assert project.find("latents", trainer=flux, train=on_disk).status == "pass"
+
+
 def test_cached_latents_crop_without_buckets(project: Project) -> None:
     for name in ("0001.png", "0002.png"):
         (project.train / name).write_bytes(png(64, 96))

@@ -39,7 +39,13 @@ def read_metadata(
     except json.JSONDecodeError as error:
         sentence = f"{file}: not valid JSON: {error}."
         raise DatasetError(sentence, str(error), "JSONDecodeError") from error
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except KeyError as error:
+        sentence = (
+            f"{file}: is not a metadata file of sd-scripts: a line has no {error}, as in Hugging Face's "
+            "format; each needs image_path and caption."
+        )
+        raise DatasetError(sentence, str(error), "KeyError") from error
+    except (ValueError, TypeError, AttributeError, IndexError) as error:
         sentence = f"{file}: is not a metadata file of sd-scripts: {error}."
         raise DatasetError(sentence, str(error), type(error).__name__) from error
     except AssertionError as error:

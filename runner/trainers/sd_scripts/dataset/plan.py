@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from runner.model.units import some
@@ -27,6 +27,9 @@ from runner.trainers.sd_scripts.dataset.register import (
     register,
 )
 from runner.trainers.sd_scripts.dataset.spec import DatasetError, DatasetSpec, Size
+
+#: more subsets with the same trouble are one sentence
+MOST_ALIKE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ def plan_datasets(
         validation_images=sum(dataset.train_images for dataset in validation),
         batches_per_epoch=sum(dataset.batches for dataset in datasets),
         validation_batches=sum(dataset.batches for dataset in validation),
-        warnings=tuple(dict.fromkeys(warnings)),
+        warnings=grouped(warnings),
     )
 
 
@@ -211,6 +214,23 @@ def _files(datasets: Sequence[DatasetSummary], is_reg: bool) -> int:
         for dataset in datasets
         for subset in dataset.subsets
         if subset.spec.is_reg is is_reg
+    )
+
+
+def grouped(warnings: Iterable[str]) -> tuple[str, ...]:
+    """Each once, and one sentence for many names with the same trouble (`NAME: trouble`)."""
+    by_trouble: dict[str, list[str]] = {}
+    for text in dict.fromkeys(warnings):
+        name, _, trouble = text.rpartition(": ")
+        by_trouble.setdefault(trouble, []).append(name)
+    return tuple(
+        text
+        for trouble, names in by_trouble.items()
+        for text in (
+            [f"{name}: {trouble}" if name else trouble for name in names]
+            if len(names) <= MOST_ALIKE
+            else [f"{some(names, 1)}: {trouble}"]
+        )
     )
 
 

@@ -162,6 +162,8 @@ def _listing(
     listing = source.listing(name)
     if listing is None:
         hint = "; ~ is not expanded here" if name.startswith("~") else ""
+        if of_windows(name):
+            hint = "; a path of Windows"
         warnings.append(f"{name}: not a directory, the subset is ignored{hint}")
     if listing is None or not subset.cache_info:
         return listing
@@ -175,6 +177,11 @@ def _listing(
             f"{len(listing.paths)} in the folder; delete that file"
         )
     return remembered or listing
+
+
+def of_windows(path: str) -> bool:
+    """Is it written for Windows, and this is another system?"""
+    return os.sep == "/" and (path[1:3] in (":\\", ":/") or ("\\" in path and "/" not in path))
 
 
 def _half(

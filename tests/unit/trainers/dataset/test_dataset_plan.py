@@ -275,3 +275,16 @@ def test_what_is_cropped_at_random_or_around_a_face_needs_no_buckets() -> None:
     # without a face's box in its name, an image is not cropped
     faces = DatasetSpec((SubsetSpec("t", face_crop_aug_range=(1.0, 2.0)),), resolution=SQUARE)
     assert "sd-scripts stops at the first one" in plan_datasets([faces], large).warnings[0]
+
+
+def test_many_folders_with_the_same_trouble_are_one_sentence() -> None:
+    subsets = tuple(SubsetSpec(f"/none/{number}") for number in range(400))
+    planned = plan_datasets([DatasetSpec(subsets, resolution=SQUARE)], MadeUpImages({}))
+    assert planned.warnings == ("/none/0 and 399 more: not a directory, the subset is ignored",)
+
+
+def test_a_path_of_windows_is_named_as_one() -> None:
+    subsets = (SubsetSpec(r"C:\Users\a"), SubsetSpec(r".\img"), SubsetSpec("D:/a"))
+    planned = plan_datasets([DatasetSpec(subsets, resolution=SQUARE)], MadeUpImages({}))
+    assert len(planned.warnings) == 3
+    assert all(text.endswith("ignored; a path of Windows") for text in planned.warnings)

@@ -54,6 +54,12 @@ def test_a_cache_decides_where_the_file_holds_no_size(tmp_path: Path) -> None:
         ("{", "m.json", "JSONDecodeError", "not valid JSON"),
         ('{"image_path": "a"}\n\n', "m.jsonl", "JSONDecodeError", "not valid JSON"),
         ('{"caption": "a"}\n', "m.jsonl", "KeyError", "is not a metadata file"),
+        (
+            '{"file_name": "1.png", "text": "a"}\n',
+            "m.jsonl",
+            "KeyError",
+            "in Hugging Face's format",
+        ),
         ("[1]", "m.json", "TypeError", "is not a metadata file"),
         ('{"1.png": "caption"}', "m.json", "AttributeError", "is not a metadata file"),
         ('{"1.png": {"image_size": [1]}}', "m.json", "IndexError", "is not a metadata file"),
