@@ -15,7 +15,7 @@ from msgspec import Struct
 from runner.analysis.facts import RunFacts
 from runner.analysis.outcome import judge
 from runner.history.report import plain
-from runner.ingest.console.parser import ConsoleParser
+from runner.ingest.console.imported import ImportedLog
 from runner.ingest.exact import LOSS_TAGS
 from runner.model import Cause, Outcome, Phase
 from runner.model.events import (
@@ -38,14 +38,14 @@ _EXIT = re.compile(r"(code|signal):(-?\d+)$")
 
 class InspectReport(Struct, frozen=True, kw_only=True):
     """Facts from a log. None: not in the log. `steps_seen`: the largest number the bar showed. `total_steps`,
-    `batches_per_epoch`, `epochs`: of the banner. `images`: image files of all subsets to train on, without
-    regularisation images, validation images and repeats (without a dataset description, the files of all
-    folders found). `last_average_loss`: of the last bar, None if not finite. `first_nonfinite_step`: the
-    bar's number at the first loss that is not finite; from exact losses of event files, if given.
-    `checkpoints`: names of the files in the order of saving. With several attempts in one log, the numbers
-    are the last attempt's and `checkpoints` holds the files of all. `lines`: with text, without bars;
-    `unknown_lines` of them were not understood. `trainer_log` False: nothing in it looks like a trainer's
-    output. `outcome` None: that, or too little was understood for a verdict.
+    `batches_per_epoch`, `epochs`: of the banner, else of the bar and the epoch's line. `images`: image files
+    of all subsets to train on, without regularisation images, validation images and repeats (without a
+    dataset description, the files of all folders found). `last_average_loss`: of the last bar, None if not
+    finite. `first_nonfinite_step`: the bar's number at the first loss that is not finite; from exact losses
+    of event files, if given. `checkpoints`: names of the files in the order of saving. With several attempts
+    in one log, the numbers are the last attempt's and `checkpoints` holds the files of all. `lines`: with
+    text, without bars; `unknown_lines` of them were not understood. `trainer_log` False: nothing in it looks
+    like a trainer's output. `outcome` None: that, or too little was understood for a verdict.
     """
 
     schema: int = 1
@@ -82,7 +82,7 @@ def report_of(
     """Everything together, with its verdict. `last`: of the last attempt; `exact`: first bad step by exact
     losses, bar's number; `lines`: all, and the unknown ones."""
     bar, state = last.bar, last.state
-    total = state.banner.get("total_steps")
+    total = state.banner.get("total_steps", bar.total)
     bad = exact if exact is not None else bar.first_nonfinite
     code, signal = parse_exit(exit_text)
     verdict = judge(
@@ -130,7 +130,7 @@ def inspect_log(
     the log cannot be read.
     """
     parse_exit(exit_text)
-    parser, last = ConsoleParser(launches=True), Translator(1, catching_up=True)
+    parser, last = ImportedLog(), Translator(1, catching_up=True)
     names: dict[str, None] = {}
     known = False  # was any line a known trainer line?
 

@@ -128,15 +128,17 @@ class EvidenceCollector:
 
 @dataclass(slots=True)
 class Bar:
-    """What the trainer's bar showed."""
+    """What the trainer's bar showed. `total`: of its last state, None in the overflow form."""
 
     shown_step: int = 0
+    total: int | None = None
     average: float | None = None
     first_nonfinite: int | None = None
 
     def show(self, event: StepShown) -> None:
         if event.shown_step > self.shown_step:
             self.shown_step = event.shown_step
+        self.total = event.total
         if event.average is None:
             return
         self.average = event.average

@@ -1,7 +1,8 @@
 """A console log as rows, events and checkpoints of a run. Reads one file; writes nothing.
 
 The only clock in a log are the times of its log records (`2026-11-21 18:54:51 INFO ...`, local time, printed
-only when they change), so an event gets the newest time before it. Steps have exact times from event files,
+only when they change) or those that a collector put before each line, so an event gets the newest time before
+it. Steps have exact times from event files,
 else those of the trainer's bar if plausible (since v0.10 sd-scripts shows a frozen elapsed time), else none.
 """
 
@@ -14,7 +15,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from runner.ingest.console.parser import ConsoleParser
+from runner.ingest.console.imported import ImportedLog
 from runner.ingest.exact import exact_steps
 from runner.model import AttemptStatus, Checkpoint, JournalEvent
 from runner.model.events import AttemptSeen, ConsoleEvent, StepShown
@@ -69,6 +70,11 @@ class _Clock:
         self._rest = text[-20:]
         self._base += len(text) - len(self._rest)
 
+    def take(self, times: list[tuple[int, float]]) -> None:
+        """Times of the lines themselves."""
+        self.offsets += [offset for offset, _ in times]
+        self.times += [at for _, at in times]
+
     def after(self, offset: int) -> float | None:
         """The first one after a byte."""
         place = bisect_right(self.offsets, offset)
@@ -100,12 +106,14 @@ class _Attempt:
     def of(cls, number: int, begins: int | None = None) -> _Attempt:
         return cls(Translator(number, catching_up=True), begins)
 
-    def note(self, event: StepShown, text: bytes, at: float) -> None:
-        """`text`: what was printed up to this state of the bar."""
+    def note(self, event: StepShown, text: bytes, at: float, *, timed: bool) -> None:
+        """`text`: what was printed up to this state of the bar. `timed`: `at` is the time of its line."""
         self.bar_at = at if self.bar_at is None else self.bar_at
-        found = _ELAPSED.search(text)
-        if found is not None and event.shown_step:
-            seconds = int(found[1] or 0) * 3600 + int(found[2]) * 60 + float(found[3])
+        found = None if timed else _ELAPSED.search(text)
+        if event.shown_step and (timed or found is not None):
+            seconds = at - self.bar_at
+            if found is not None:
+                seconds = int(found[1] or 0) * 3600 + int(found[2]) * 60 + float(found[3])
             self.elapsed[self.translator.state.step] = seconds
             if not self.bars or self.bars[-1][1] != seconds:
                 self.bars.append((event.offset, seconds))
@@ -128,14 +136,17 @@ class _Attempt:
 
 def read_log(log: Path, tensorboard: Path | None, otherwise_at: float) -> ParsedLog:
     """`otherwise_at`: the time for events without one. Raises OSError."""
-    parser, reading = ConsoleParser(launches=True), _Reading(_Clock(otherwise_at))
+    parser, reading = ImportedLog(otherwise_at), _Reading(_Clock(otherwise_at))
     kept, offset = b"", 0
     with log.open("rb") as stream:
         while block := stream.read(_BLOCK):
-            reading.clock.feed(block)
             kept, offset = kept[-4096:] + block, offset + len(block)
-            reading.take(parser.feed(block), kept, offset - len(kept))
-    reading.take(parser.finish(), kept, offset - len(kept))
+            events = parser.feed(block)
+            reading.see_times(parser, block)
+            reading.take(events, kept, offset - len(kept))
+    events = parser.finish()
+    reading.see_times(parser, b"")
+    reading.take(events, kept, offset - len(kept))
     if tensorboard is not None:
         reading.take_exact(tensorboard)
     return reading.parsed(parser.lines, parser.unknown_lines)
@@ -146,11 +157,22 @@ class _Reading:
 
     def __init__(self, clock: _Clock) -> None:
         self.clock = clock
+        self._timed = False
         self._now = _Attempt.of(1)
         self._done: list[_Attempt] = []
         self._rows: list[tuple[int, StepRow]] = []
         self._events: list[JournalEvent] = []
         self._told_until = 0
+
+    def see_times(self, parser: ImportedLog, block: bytes) -> None:
+        """Before the events of the same block."""
+        times = parser.take_times()
+        if parser.timed and not self._timed:
+            self._timed, self.clock = True, _Clock(self.clock.otherwise_at)
+        if self._timed:
+            self.clock.take(times)
+        else:
+            self.clock.feed(block)
 
     def take(self, events: list[ConsoleEvent], text: bytes, first: int) -> None:
         """`text`: the newest bytes, which begin at `first`."""
@@ -167,7 +189,7 @@ class _Reading:
             self._now.translator.on_console(event, at)
             if isinstance(event, StepShown):
                 end = event.offset - first
-                self._now.note(event, text[max(0, end - 300) : end], at)
+                self._now.note(event, text[max(0, end - 300) : end], at, timed=self._timed)
         self._drain()
 
     def take_exact(self, folder: Path) -> None:

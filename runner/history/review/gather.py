@@ -20,6 +20,7 @@ from runner.history.review.journal_facts import moments, read_journal, validatio
 from runner.history.review.model import Review
 from runner.history.run_settings import difference
 from runner.history.validation import exact_validations
+from runner.ingest.console.imported import ImportedLog
 from runner.ingest.console.parser import ConsoleParser
 from runner.model import Checkpoint, RunSnapshot, RunSpec, Status
 from runner.model.events import StepShown, SubsetSeen
@@ -210,16 +211,23 @@ def _beside(review: Review, spec: RunSpec, looks: _Looks, dataset: bool) -> Revi
 
 def _images(run: RunDir, spec: RunSpec) -> Images:
     """Image files, as found by the trainer's first attempt before its first step."""
-    found, parser = Images(), ConsoleParser(vocabulary=program_of_run(spec).vocabulary)
+    found, words = Images(), program_of_run(spec).vocabulary
+    imported = spec.origin == "inspected"
+    parser = ImportedLog(vocabulary=words) if imported else ConsoleParser(vocabulary=words)
     if not run.console.exists():
         return found
     with run.console.open("rb") as stream:
         for _ in range(CONSOLE_HEAD_BYTES >> 16):
-            for event in parser.feed(stream.read(1 << 16)):
+            data = stream.read(1 << 16)
+            if not data and not imported:
+                break
+            for event in parser.feed(data) if data else parser.finish():
                 if isinstance(event, StepShown) and event.shown_step:
                     return found
                 if isinstance(event, SubsetSeen):
                     found.see(event)
+            if not data:
+                break
     return found
 
 

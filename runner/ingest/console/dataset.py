@@ -31,6 +31,10 @@ class DatasetReader:
         self._validation = "Validation" in text
         return True
 
+    def has(self, text: str) -> bool:
+        """Without an indent: may the line be one of the block?"""
+        return bool(self._open_key) or _KEY.match(text) is not None
+
     def line(self, text: str, end: int, events: list[ConsoleEvent]) -> None:
         """One line of the block, without its indent. `is_reg` is the last one needed."""
         if self._open_key:  # a path cut at the console width

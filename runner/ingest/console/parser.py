@@ -8,8 +8,8 @@ from collections import deque
 from runner.ingest.console.dataset import DatasetReader
 from runner.ingest.console.faults import FaultReader, fatal_word
 from runner.ingest.console.launches import LOOP, LaunchWatch
-from runner.ingest.console.records import Record, continues_record, plain_text, record_start
-from runner.ingest.console.stream import Bar, Text, TokenStream
+from runner.ingest.console.records import Record, plain_text, record_start
+from runner.ingest.console.stream import WINDOW_BYTES, Bar, Text, TokenStream
 from runner.model import Phase
 from runner.model.events import (
     AttemptSeen,
@@ -37,7 +37,8 @@ _PYTHON_WARNING = re.compile(
     r"|(?:DEBUG|INFO|WARNING)(?:\[\w+\]|:[\w.]+)?:|NOTE: |Error caught was: No module named 'triton"
 )
 _GLOG = re.compile(
-    r"[IWEF]\d{4} |\[[IWE]\d* \S+\.cpp:\d+\] |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: |\[\d{4}-\d\d-\d\d \d\d:"
+    r"[IWEF]\d{4} |\[[IWE]\d* \S+\.cpp:\d+\] |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: "
+    r"|\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+\] "
 )
 _WARNING_CHARS = 400
 _UNREAD_LINES, _UNREAD_CHARS = 3, 200
@@ -48,16 +49,19 @@ class ConsoleParser:
 
     The events are the same however the bytes are split. A bar is reported at its closing bracket, a line at
     its end, a log record as soon as it can no longer change. Memory stays bounded; nothing raises.
-    `unknown_lines` of all `lines` (with text) were unknown: a measure of how far the trainer's format has
-    changed. `launches`:
-    the log may contain several launches without our marker lines, such as a nohup.out; an `AttemptSeen` marks
-    each new one. `vocabulary`: the trainer's sentences; the built-in trainer and kohya's others print the
-    same as sd-scripts.
+    `unknown_lines` of the `lines` read as text (no bars, nothing blank) are unknown: a measure of how far the
+    trainer's format has changed, or of how little of this log it is. `launches`: the log may contain several
+    launches without our marker lines, such as a nohup.out; an `AttemptSeen` marks each new one. `flat`: its
+    lines have lost their indents. `vocabulary`: the trainer's sentences; the built-in trainer and kohya's
+    others print the same as sd-scripts.
     """
 
     _vocabulary = VOCABULARY  # of the class: no part of a parser's state
 
-    def __init__(self, *, launches: bool = False, vocabulary: Vocabulary = VOCABULARY) -> None:
+    def __init__(
+        self, *, launches: bool = False, flat: bool = False, vocabulary: Vocabulary = VOCABULARY
+    ) -> None:
+        self._flat = flat
         if vocabulary is not VOCABULARY:
             self._vocabulary = vocabulary
         self.lines = self.unknown_lines = 0
@@ -72,6 +76,7 @@ class ConsoleParser:
         self._detail = ""
         self._shown: tuple[int, float | None] | None = None
         self._validated: set[bool] = set()  # kinds of validation whose bar has been complete
+        self._begun = b""  # a bar whose end is on a later line
         self._label = ""  # the last sentence: what a bar without a title is about
         self._noise = False  # indented lines belong to a Python warning
         self._after_fault = False  # lines below an exception belong to its message
@@ -84,6 +89,7 @@ class ConsoleParser:
         events = self._events = []
         for token in self._stream.feed(data):
             if isinstance(token, Bar):
+                self._begun = b""
                 self._bar(token)
             else:
                 self._text(token)
@@ -157,7 +163,14 @@ class ConsoleParser:
     # ------------------------------------------------------------------ text
 
     def _text(self, token: Text) -> None:
+        if self._begun:
+            rest = self._mend(token)
+            if rest is None:
+                return
+            token = rest
         shown = token.step
+        if token.broken:
+            self._begun = token.raw
         if shown is not None:
             self._step(shown)
             return
@@ -171,10 +184,25 @@ class ConsoleParser:
         started = record_start(line, token.end)
         if started is not None:
             self._begin_record(started)
-        elif self._record is not None and continues_record(line):
+        elif self._record is not None and self._record.continues_in(line):
+            self._continue_record(line[self._record.column :], token.end)
+        elif self._flat and self._flat_continuation(line):
             self._continue_record(line, token.end)
         else:
             self._plain(line, token.end)
+
+    def _mend(self, token: Text) -> Text | None:
+        """The next line after the beginning of a bar: what of it is not part of the bar."""
+        begun, self._begun = self._begun, b""
+        mended = token.mends(begun)
+        if mended is not None:
+            bar, rest = mended
+            self._step(bar.step)
+            return rest if rest.raw else None
+        if token.drawn and len(begun) < WINDOW_BYTES:
+            self._begun = begun + token.raw
+            return None
+        return token
 
     def _begin_record(self, record: Record) -> None:
         self._end_record()
@@ -187,15 +215,21 @@ class ConsoleParser:
         if record.whole or self._dataset.heading(record.message):
             self._tell()
 
-    def _continue_record(self, line: str, end: int) -> None:
+    def _flat_continuation(self, line: str) -> bool:
+        """Does the line continue a record, in a log whose lines have lost their indents?"""
+        if self._told or self._record is None or self._vocabulary.sentence_of(line) is not None:
+            return False
+        return self._record.overflows_with(line) and not self._faults.begins(line)
+
+    def _continue_record(self, piece: str, end: int) -> None:
         assert self._record is not None
-        text = line.strip()
+        text = piece.strip()
         if self._dataset.heading(text):
             return
         if self._dataset.inside:
             self._dataset.line(text, end, self._events)
         elif not self._told:
-            self._record.add(line, end)
+            self._record.add(piece, end)
 
     def _end_record(self) -> None:
         if not self._told:
@@ -226,7 +260,7 @@ class ConsoleParser:
             self._new_attempt(int(marker[1]), end)
         elif self._dataset.heading(text):
             self._say(text, end, "")
-        elif self._dataset.inside and line[0] == " ":
+        elif self._dataset.inside and (line[0] == " " or (self._flat and self._dataset.has(text))):
             self._dataset.line(text, end, self._events)
         elif not self._say(text, end, "") and not self._is_noise(line, text):
             self.unknown_lines += 1

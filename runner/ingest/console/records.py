@@ -15,9 +15,20 @@ from dataclasses import dataclass, field
 #: space: the message begins in column 29 and so do all lines that continue it.
 MESSAGE_COLUMN = 29
 _LEVEL_CELLS = 9
+#: kohya_ss itself has shorter times, `11:55:54-437606`
+_GUI_COLUMN = 25
+#: A time or blanks may have been lost in front of the
+#: level, which keeps its padding.
 _START = re.compile(
-    r"\s*(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|\[\d\d/\d\d/\d\d \d\d:\d\d:\d\d\]| {18}) {1,2}"
-    r"(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL)(?=\s|$)"
+    r"\s*(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|\[\d\d/\d\d/\d\d \d\d:\d\d:\d\d\]| {18}|\d\d:\d\d:\d\d-\d{6})"
+    r" {1,2}(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL)(?=\s|$)"
+    r"|(?P<bare>DEBUG {4}|INFO {5}|WARNING {2}|ERROR {4}|CRITICAL )(?=\S)"
+)
+#: `logging` without rich (musubi-tuner): of other libraries only what cannot be a warning about them
+_LOGGED = re.compile(
+    r"(?:(INFO):[A-Za-z_][\w.]*"
+    r"|(WARNING|ERROR|CRITICAL):(?:__main__|library|networks|dataset|musubi_tuner|hv_train\w*)[\w.]*"
+    r"):(.*)$"
 )
 _SOURCE = re.compile(r"[^\s:]+\.py:\d+|<\S+>:\d+")
 #: With this much room left, rich would have put another word on the line, if any.
@@ -28,9 +39,11 @@ _WANTS_MORE = (" to", " in", " from", ":", "/", " as", " for", "=", "of")
 _ESCAPE = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])?"
 )
+#: Escape sequences that a Windows console shows as text.
+_SHOWN_ESCAPE = re.compile(r"\u2190\[[0-?]*[@-~]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-#: torchrun and multi-GPU accelerate put `[rank0]: ` before lines of tracebacks, `[default0]:` too.
-_RANK = re.compile(r"\[(?:rank|default)\d+\]: ?")
+#: torch puts `[rank0]: ` before lines of tracebacks, torchrun `[default0]:` before any.
+_RANK = re.compile(r"\[(?:rank\d+\]: ?|default\d+\]:)")
 
 
 def plain_text(raw: bytes) -> str:
@@ -40,6 +53,10 @@ def plain_text(raw: bytes) -> str:
         if "\x1b" in text:
             text = _ESCAPE.sub("", text)
         text = _CONTROL.sub("", text)
+        if "\xa0" in text:  # copied out of a browser
+            text = text.replace("\xa0", " ")
+    if "\u2190[" in text:
+        text = _SHOWN_ESCAPE.sub("", text)
     if text.startswith("["):
         text = _RANK.sub("", text, count=1)
     return text
@@ -55,7 +72,7 @@ def cells(text: str) -> int:
 @dataclass(slots=True)
 class Record:
     """One log record. `end`: byte after its last line so far; `whole`: no further line can change it;
-    `width`: cells of the message column, None when unknown."""
+    `width`: cells of the message column, None when unknown; `column`: where its further lines begin."""
 
     level: str
     message: str
@@ -63,10 +80,23 @@ class Record:
     whole: bool
     width: int | None = None
     _last: str = field(default="", repr=False)
+    column: int = MESSAGE_COLUMN
 
-    def add(self, line: str, end: int) -> None:
-        """Append a continuation line; a word cut at the column's edge is joined without a space."""
-        piece = line[MESSAGE_COLUMN:].rstrip()
+    def continues_in(self, line: str) -> bool:
+        """Is the line in the message column, with nothing left of it?"""
+        return line.startswith(_BLANKS if self.column == MESSAGE_COLUMN else " " * self.column)
+
+    def overflows_with(self, line: str) -> bool:
+        """Without an indent: does the line begin with a word for which the one before had no
+        room? rich breaks lines only where it must."""
+        if self.width is None or self.whole:
+            return False
+        return cells(self._last.strip()) + 1 + cells(line.split(" ", 1)[0]) > self.width
+
+    def add(self, piece: str, end: int) -> None:
+        """Append a further line, from its column on; a word cut at the column's edge is joined without a
+        space."""
+        piece = piece.rstrip()
         last = self._last
         cut = self.width is not None and " " not in last.strip() and cells(last) == self.width
         if len(self.message) < 4000:
@@ -79,18 +109,32 @@ def record_start(line: str, end: int) -> Record | None:
     """The first line of a record, or None for any other line."""
     match = _START.match(line)
     if match is None:
-        return None
-    column = match.start("level") + _LEVEL_CELLS
-    body = line[column:].rstrip()
+        return _logged(line, end) if ":" in line[:9] else None
+    group = "level" if match["level"] else "bare"
+    level, body = match[group].rstrip(), line[match.start(group) + _LEVEL_CELLS :].rstrip()
+    if line[match.start(group) + len(level) :][: _LEVEL_CELLS - len(level)].strip():
+        # not padded as rich does it: the format of another handler
+        body = line[match.end(group) :].strip()
+    column = _GUI_COLUMN if match.start(group) == _GUI_COLUMN - _LEVEL_CELLS else MESSAGE_COLUMN
     before, _, source = body.rpartition(" ")
     if _SOURCE.fullmatch(source) is None:
-        return Record(match["level"], body, end, whole=bool(body), _last=body)
+        return Record(level, body, end, whole=bool(body), _last=body, column=column)
     message = before.rstrip()
     room = len(before) - len(message)
     whole = room > _ROOMY_CELLS and bool(message) and not message.endswith(_WANTS_MORE)
-    return Record(match["level"], message, end, whole, cells(before), message)
+    return Record(level, message, end, whole, cells(before), message, column)
 
 
-def continues_record(line: str) -> bool:
-    """Is the line in the message column, with nothing left of it?"""
-    return line.startswith(_BLANKS)
+def is_rich(line: str) -> bool:
+    """The first line of a record as rich prints it?"""
+    match = _START.match(line)
+    if match is None:
+        return False
+    return match["level"] is not None or _SOURCE.fullmatch(line.rpartition(" ")[2]) is not None
+
+
+def _logged(line: str, end: int) -> Record | None:
+    match = _LOGGED.match(line)
+    if match is None:
+        return None
+    return Record(match[1] or match[2], match[3].strip(), end, whole=True)

@@ -2,6 +2,9 @@
 
 tqdm writes `\\r` *before* a bar and log lines glue themselves behind it, so neither `\\n` nor `\\r`
 ends a bar: its closing `]` does. A token depends only on the bytes, never on how they were split.
+
+tqdm draws no `|bar|` where the width is 0, as in Colab: `steps:  25% 250/1000 [00:45<13:42, ...]`. Where
+UTF-8 is read as a two-byte code page, the last block swallows the closing `|`.
 """
 
 from __future__ import annotations
@@ -19,18 +22,25 @@ TAIL_BYTES = 32 * 1024
 WINDOW_BYTES = 4096
 SEAM = b"\0"
 
+#: `  5%|##   | `, `  5% `, or without the closing `|`
+_DRAWN = rb"\d{1,3}%(?:\|[^|\r\n\0]{0,3000}\| *| {1,4}|\|[^|\[\r\n\0]{1,300} )"
+_INNER = rb" \[(\d[^\]\r\n\0]{0,400})\]"
 _RUN_BAR = (
-    rb" *steps: *(?:\d{1,3}%\|[^|\r\n\0]{0,3000}\| *(\d{1,18})/(\d{1,18})|(\d{1,18})it)"
-    rb" \[(\d[^\]\r\n\0]{0,400})\]"
-)
+    rb" *steps: *(?:" + _DRAWN + rb"(\d{1,18})/(\d{1,18})|(\d{1,18})it)" + _INNER
+)  # fmt: skip
 _TOKEN = re.compile(_RUN_BAR + rb"|[^\r\n]+")
 _ANY_BAR = re.compile(
-    rb"(?:\d{1,3}%\|[^|\r\n\0]{0,3000}\| *(\d[\d.]{0,17})[kMGTP]?/(\d[\d.]{0,17})[kMGTP]?"
-    rb"|(?<![\w.])(\d[\d.]{0,17})[kMGTP]?it) \[(\d[^\]\r\n\0]{0,400})\]"
-)
+    rb"(?:" + _DRAWN + rb"(\d[\d.]{0,17})[kMGTP]?/(\d[\d.]{0,17})[kMGTP]?"
+    rb"|(?<![\w.])(\d[\d.]{0,17})[kMGTP]?it)" + _INNER
+)  # fmt: skip
 
 #: A bar that tqdm cut off at the terminal's width: it has the count, but not the postfix.
-_CUT_OFF = re.compile(rb" *steps: *\d{1,3}%\|[^|\r\n\0]{0,3000}\| *(\d{1,18})/(\d{1,18})\b")
+_CUT_OFF = re.compile(rb" *steps: *" + _DRAWN + rb"(\d{1,18})/(\d{1,18})\b")
+_BROKEN_BAR = re.compile(
+    rb" *steps: *" + _DRAWN + rb"(\d{1,18})/(\d{1,18}) \[(\d[\w .,:<?=/+-]{0,400})\]"
+)
+_BLOCKS = re.compile(rb"(?:\xe2\x96[\x80-\x9f]|[# |?]){1,1000}")
+_BROKEN_BYTES = 1000
 
 
 class Bar(NamedTuple):
@@ -48,10 +58,10 @@ class Bar(NamedTuple):
         """The numbers behind times and rate: `00:12<03:40, 1.01it/s, avr_loss=0.123` -> avr_loss. The times
         are not read: since v0.10 elapsed, ETA and rate are reset every step."""
         values: dict[str, float] = {}
-        for part in self.inner.split(b", ")[2:]:
+        for part in self.inner.split(b",")[2:]:
             name, _, value = part.partition(b"=")
             try:  # of each bar: `suppress` would cost a tenth of its reading
-                values[name.decode("utf-8", "replace")] = float(value)
+                values[name.decode("utf-8", "replace").lstrip()] = float(value)
             except ValueError:
                 continue
         return values
@@ -87,6 +97,29 @@ class Text(NamedTuple):
         match = _CUT_OFF.match(self.raw) if self.raw.startswith(b"steps:") else None
         return StepShown(self.end, int(match[1]), int(match[2]), None) if match else None
 
+    @property
+    def broken(self) -> bool:
+        """Does a bar begin here that has no end?"""
+        return (
+            self.raw.startswith(b"steps:") and b"%" in self.raw and len(self.raw) <= _BROKEN_BYTES
+        )
+
+    def mends(self, begun: bytes) -> tuple[Bar, Text] | None:
+        """A bar that a notebook or a terminal broke over lines, with the text behind it. `begun`: the lines
+        before this one."""
+        for glue in (b"", b" "):
+            match = _BROKEN_BAR.match(begun + glue + self.raw)
+            if match is not None:
+                rest = (begun + glue + self.raw)[match.end() :]
+                bar = Bar(self.end - len(rest), b"steps", match[1], match[2], match[3])
+                return bar, Text(self.end, rest)
+        return None
+
+    @property
+    def drawn(self) -> bool:
+        """Nothing but the blocks of a bar?"""
+        return _BLOCKS.fullmatch(self.raw) is not None
+
 
 class TokenStream:
     """Bytes in, tokens out; at most about 140 KiB are held between two calls."""
@@ -110,7 +143,7 @@ class TokenStream:
                 yield Bar(base + stop, b"steps", count or overflow, total, inner)
                 continue
             segment, used = match.group(), 0
-            if b"%|" in segment or b"it [" in segment:
+            if b"%|" in segment or b"it [" in segment or b"% " in segment:
                 tokens, used = _bars_within(segment, base + match.start())
                 for token in tokens:
                     yield token if isinstance(token, Bar) else self._text(token.raw, token.end)
