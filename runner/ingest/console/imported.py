@@ -1,5 +1,5 @@
-"""Reads a log that somebody brings, as opposed to the console of a run of ours: with several launches in it,
-with a prefix in front of every line, with lines that have lost their indents.
+"""Reads an imported log, as opposed to the console of a run of ours: with several launches in it, with a
+prefix in front of every line, with lines that have lost their indents.
 
 The first bytes are held back until the prefix is known; from there on it is cut off as the bytes come. Offsets
 of events are those of the log as it is. Pure.
@@ -15,7 +15,7 @@ from runner.ingest.console.faults import fatal_word
 from runner.ingest.console.parser import ConsoleParser
 from runner.ingest.console.prefix import PREFIX_BYTES, SURE, Prefix, find_prefix, is_flat
 from runner.ingest.console.prefix_times import PrefixClock
-from runner.ingest.console.records import is_rich, plain_text
+from runner.ingest.console.records import has_time, plain_text, record_start
 from runner.model.events import ConsoleEvent
 from runner.trainers.console import Vocabulary
 from runner.trainers.sd_scripts.vocabulary import VOCABULARY
@@ -105,8 +105,10 @@ class ImportedLog:
             return 0
         line = plain_text(raw[:1000].lstrip(b"\r")).rstrip()
         text = line.lstrip()
-        if _STEPS.match(line) or _FAULT.match(line) or is_rich(line):
+        if _STEPS.match(line) or _FAULT.match(line) or has_time(line):
             return SURE
+        record = record_start(line, 0)
+        text = text if record is None else record.message
         if self._vocabulary.sentence_of(text) or fatal_word(text, 0, in_record=False):
             return SURE
         harmless = text.lower().startswith(self._vocabulary.harmless_starts)

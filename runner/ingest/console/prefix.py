@@ -1,6 +1,6 @@
 """What a log collector put in front of every line: a time, a level, a stream, a rank, a container's name.
 
-There are too many formats to list, so the prefix is learnt: the beginnings of the lines are cut into kinds of
+There are too many formats to list, so none is listed: the beginnings of the lines are cut into kinds of
 tokens (`2024-09-16 12:00:00` is number, `-`, number ...), and the longest sequence that most lines share is
 followed. Where it ends is decided by what is left: the cut after which most lines are known lines of a
 trainer. A log whose lines are known as they are has no prefix, whatever they have in common. Pure.

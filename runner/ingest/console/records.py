@@ -125,12 +125,10 @@ def record_start(line: str, end: int) -> Record | None:
     return Record(level, message, end, whole, cells(before), message, column)
 
 
-def is_rich(line: str) -> bool:
-    """The first line of a record as rich prints it?"""
+def has_time(line: str) -> bool:
+    """The first line of a record with its time, or with the blanks in its place?"""
     match = _START.match(line)
-    if match is None:
-        return False
-    return match["level"] is not None or _SOURCE.fullmatch(line.rpartition(" ")[2]) is not None
+    return match is not None and match["level"] is not None
 
 
 def _logged(line: str, end: int) -> Record | None:
