@@ -15,8 +15,8 @@ from runner.trainers.sd_scripts.memory import (
 )
 
 GIB = 1 << 30
-#: of a reading of the whole card, what others (a desktop) may hold
-OTHERS_GIB = 1.5
+#: of a card's memory, what its driver leaves to programs (11.76 of 12 GB)
+USABLE = 0.98
 #: a reading that the range does not reach
 OUTSIDE = {"fluxgym issue 135, 512 on a 4090"}
 
@@ -36,7 +36,7 @@ def test_what_others_measured_lies_in_the_range(row: dict[str, Any]) -> None:
     if "fits" in row:
         inside = low <= row["fits"]
     elif "fails" in row:
-        inside = high >= row["fails"]
+        inside = high >= row["fails"] * USABLE
     else:
         inside = low <= row["used"] <= high
     assert inside is (row["source"] not in OUTSIDE), (row["source"], low, high)
@@ -44,7 +44,7 @@ def test_what_others_measured_lies_in_the_range(row: dict[str, Any]) -> None:
 
 def test_there_are_many_and_each_says_where_it_comes_from() -> None:
     rows = published()
-    assert len(rows) >= 25
+    assert len(rows) >= 30
     assert len({row["source"] for row in rows}) == len(rows)
     assert {row["kind"] for row in rows} >= {"sd1", "sdxl", "flux"}
 
