@@ -19,8 +19,8 @@ _EVIDENCE_CHARS = 300
 _EVIDENCE_HEAD = 200
 #: a trainer's script at the end of a path, or in a launcher's command
 _SCRIPT = re.compile(r"(?:^|[/\\'\"])(\w*train\w*_network\.py)(?:['\" ]|$)")
-#: a command line may say anything
 _COMMAND = re.compile(r"Command '.*' (?=returned |died )", re.DOTALL)
+_RANK_EXIT = re.compile(r"exitcode\s*:")
 _BLANKS = re.compile(r"(?:\s|[=─-]{5,})+")
 
 
@@ -34,7 +34,7 @@ def diagnose(
     an exit code we saw ourselves: Windows puts the kind of crash into it. `setting`: what the training ran
     with, which decides the fix that is offered."""
     statuses = [f"exit status {exit_code}"] if exit_code else []
-    statuses += (_COMMAND.sub("", _line(one)) for one in evidence.launcher_exceptions)
+    statuses += map(_status, evidence.launcher_exceptions)
     signs = (
         *(partial(_raised, evidence, one) for one in reversed(evidence.own_exceptions)),
         *(partial(_printed, text) for text in reversed(evidence.fatals)),
@@ -57,6 +57,11 @@ def _with_script(setting: Setting, evidence: Evidence) -> Setting:
     texts = (*paths, *(one.message for one in evidence.launcher_exceptions))
     script = next((match[1] for text in texts if (match := _SCRIPT.search(text))), None)
     return replace(setting, runs_on=replace(setting.runs_on, script=script))
+
+
+def _status(launcher: ExceptionSeen) -> str:
+    """A launcher's report of its child: without the command line, which may say anything."""
+    return _RANK_EXIT.sub("exit status", _COMMAND.sub("", _line(launcher)))
 
 
 def _printed(text: str, entry: Entry) -> str | None:

@@ -15,6 +15,7 @@ from runner.ingest.console.parser import ConsoleParser
 from runner.model import Outcome
 from runner.state.evidence import Evidence, EvidenceCollector
 from tests import DATA
+from tests.failure_logs import RANKS
 
 FAILURES = DATA / "failures"
 
@@ -672,6 +673,7 @@ def test_where_nothing_is_known_the_last_unread_lines_are_shown(tmp_path: Path) 
     [
         "Command '['python', 'train_network.py']' returned non-zero exit status 3221225477.",
         "Command exited with code 3221225477",
+        RANKS.format(code="3221225477", why="<N/A>"),
         "--- training process finished with errors or non-zero exit code (3221225477). ---",
     ],
 )
