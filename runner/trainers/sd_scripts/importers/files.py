@@ -37,7 +37,7 @@ from runner.trainers.sd_scripts.importers.sd_toml import (
 )
 from runner.trainers.sd_scripts.importers.shell import read_shell
 from runner.trainers.sd_scripts.importers.write import imported
-from runner.trainers.sd_scripts.importers.written import configured, with_written
+from runner.trainers.sd_scripts.importers.written import configured, written_files
 
 #: a script or configuration is a few KB; a model given by mistake is not read
 MOST_BYTES = 500_000
@@ -92,7 +92,9 @@ def _draft(text: str, source: str, path: Path | None, where: Context) -> Draft:
     shell = as_shell(text, suffix, source)
     folder = where.places.cwd if path is None else path.parent
     try:
-        draft = with_written(read_shell(shell.text, source, path, where), shell, folder, where)
+        files, lost = written_files(shell, folder)
+        draft = read_shell(shell.text, source, path, where, files)
+        draft = replace(draft, unmapped=(*draft.unmapped, *lost))
     except ImportRefused:
         configuration = configured(shell, text, source, folder, where)
         if configuration is None:

@@ -40,6 +40,9 @@ _STARTS = frozenset(
     {"system", "run", "call", "check_call", "check_output", "Popen", "getoutput", "getstatusoutput", "popen",
      "execvp", "execv", "create_subprocess_shell", "run_command", "run_cmd", "execute"}
 )  # fmt: skip
+#: an argument of a program or service: its default
+_DEFAULTS = frozenset({"Input", "Option", "Argument", "Field"})
+_LATER = frozenset({"remote", "spawn", "local", "delay", "submit"})
 _DUMPS = frozenset({"toml.dump", "tomli_w.dump", "json.dump", "yaml.dump", "yaml.safe_dump"})
 #: name of the function that a line `!command` of a notebook becomes
 SHELL_LINE = "__shell_line__"
@@ -63,6 +66,7 @@ class Program:
     _globals: list[set[str]] = field(default_factory=list)
     _line: int = 1
     _doubt: int = 0
+    _uncalled: int = 0
 
     # ------------------------------------------------------------------ statements
 
@@ -70,7 +74,7 @@ class Program:
         """What `return` gives; _NOTHING without one."""
         for one in body:
             self.commands.step(one.lineno)
-            if not self._locals:
+            if len(self._locals) == self._uncalled:
                 self._line = one.lineno
             try:
                 result = self.statement(one)
@@ -82,9 +86,9 @@ class Program:
 
     def read_uncalled(self) -> None:
         """Functions that the program only defines, each as if called."""
+        self._uncalled = 1
         for name, function in list(self.functions.items()):
             if name not in self.called:
-                self._line = function.lineno
                 self.call(function, [], {})
 
     def statement(self, one: ast.stmt) -> Value:
@@ -344,6 +348,13 @@ class Program:
             return self.shell_text(str(given[0]), expand=name == SHELL_LINE)
         if isinstance(tree.func, ast.Name) and name in self.functions:
             return self.call(self.functions[name], given, named)
+        owner, _, last = name.rpartition(".")
+        if last in _LATER and owner in self.functions:  # on another machine, as with Modal or Ray
+            return self.call(self.functions[owner], given, named)
+        if last in _DEFAULTS:
+            return named.get("default", given[0] if given else Unknown(name))
+        if isinstance(tree.func, ast.Name) and isinstance(made := self.value(tree.func), dict):
+            return {**made, **named}  # an object of a class with plain attributes
         if name in _DUMPS and len(given) > 1:
             return self.write(given[1], given[0])
         if (
@@ -464,9 +475,6 @@ class Program:
         """A line with `!`, in which {name} and $name are values of Python; or a cell for a shell."""
         if expand:
             text = _expanded(text, self)
-        for path, script in self.commands.written.items():
-            if path.endswith(".sh") and isinstance(script, str) and path.removeprefix("./") in text:
-                text = script  # the program wrote the script that it starts
         self.commands.shell_if_useful(self._line, text, [])
         return Unknown("output")
 

@@ -44,7 +44,8 @@ def is_flags(values: Any) -> bool:
     """Is it a JSON with flags, rather than the fields of kohya_ss?"""
     if not isinstance(values, dict) or "LoRA_type" in values:
         return False
-    return is_easy(values) or bool(translated(values).name) or "network_module" in values
+    keys = {path[-1] for path, _ in entries(values)}
+    return is_easy(values) or bool(translated(values).name) or "network_module" in keys
 
 
 def parse_settings(text: str, source: str, suffix: str) -> Any:

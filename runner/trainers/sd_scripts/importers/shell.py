@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
+from types import MappingProxyType
 from typing import Any
 
 from runner.config.flags import Flags, FlagValue
@@ -79,9 +80,15 @@ class _Training:
         return bases[0], (f"the command does not say {where}",)
 
 
-def read_shell(text: str, source: str, path: Path | None, where: Context) -> Draft:
+def read_shell(
+    text: str,
+    source: str,
+    path: Path | None,
+    where: Context,
+    written: Mapping[Path, Field] = MappingProxyType({}),
+) -> Draft:
     """`source`: name of the text in messages; `path`: of the script, for `$0` and relative paths; None:
-    it was pasted. Raises ImportRefused."""
+    it was pasted. `written`: files that the program around it writes. Raises ImportRefused."""
     start = where.places.cwd if path is None else path.parent
     shown = None if path is None else str(path)
 
@@ -98,6 +105,7 @@ def read_shell(text: str, source: str, path: Path | None, where: Context) -> Dra
 
     def read(nodes: list[Node], **more: Any) -> ScriptReader:
         scope = Scope(where.places.environ, str(where.places.home), script=shown, cwd=begun)
+        scope.files.update(written)
         reader = ScriptReader(scope, beside, **more)
         reader.read(nodes)
         return reader

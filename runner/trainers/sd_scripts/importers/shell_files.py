@@ -3,7 +3,6 @@ disk are made absolute, because plasma-tui starts the trainer in the folder of s
 
 from __future__ import annotations
 
-import copy
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from runner.files.regular_file import read_text
 from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.config_file import config_file_path, entries
 from runner.trainers.sd_scripts.importers.model import Draft, Field, NewFile, Number, with_paths
+from runner.trainers.sd_scripts.importers.sd_toml import plain
 from runner.trainers.sd_scripts.importers.shell_state import UNNAMED
 
 
@@ -83,7 +83,7 @@ class ScriptFiles:
         values = self._toml(path) if path is not None else None
         if path is None or values is None or not isinstance(values.get("datasets"), list):
             return draft
-        values = copy.deepcopy(values)
+        values = plain(values)
         moved = [(subset, key) for subset, key in _folders(values) if _is_relative(subset[key])]
         for subset, key in moved:
             subset[key] = absolute(subset[key], self.cwd)

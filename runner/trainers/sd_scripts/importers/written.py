@@ -9,43 +9,38 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import tomlkit
+
 from runner.config.paths import absolute
 from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.importers.commands import is_known
 from runner.trainers.sd_scripts.importers.dialects import ShellText
 from runner.trainers.sd_scripts.importers.find import Context
 from runner.trainers.sd_scripts.importers.flag_dialects import Settings
-from runner.trainers.sd_scripts.importers.model import Draft, Number, with_paths
+from runner.trainers.sd_scripts.importers.model import Draft, Field, Number
 from runner.trainers.sd_scripts.importers.python_values import Unknown
 from runner.trainers.sd_scripts.importers.sd_toml import (
     looks_like_config,
     plain,
     settings_draft,
     settings_of,
-    words_of,
 )
 from runner.trainers.sd_scripts.scripts import SCRIPTS
 
 
-def with_written(draft: Draft, shell: ShellText, folder: Path, where: Context) -> Draft:
-    """The draft with the flags of the `--config_file` and the dataset config that the program itself writes.
+def written_files(shell: ShellText, folder: Path) -> tuple[dict[Path, Field], list[str]]:
+    """The files that the program writes, for the reader of its commands, and what is not known of them.
     `folder`: where its relative paths start."""
-    files = {absolute(path, folder): content for path, content in shell.written.items()}
-    config = _values(files.get(str(draft.train.get("config_file"))))
-    dataset = _values(files.get(str(draft.train.get("dataset_config"))))
-    if config:
-        clean, unmapped = _known(config)
-        told = words_of(settings_of(clean))
-        train = {**with_paths(told.flags, folder), **draft.train}
-        del train["config_file"]
-        draft = replace(
-            draft,
-            train=train,
-            unmapped=(*draft.unmapped, *unmapped, *told.unmapped),
-            notes=(*draft.notes, *told.notes, "the flags of its config_file are in [train]"),
-        )
-        dataset = dataset or _values(files.get(str(train.get("dataset_config"))))
-    return _with_dataset(draft, dataset, where) if dataset else draft
+    files: dict[Path, Field] = {}
+    lost: list[str] = []
+    for path, content in shell.written.items():
+        if isinstance(content, dict):
+            clean, unmapped = _known(content)
+            lost += unmapped
+            content = tomlkit.dumps(plain(clean))
+        if is_known(path) and is_known(content):
+            files[Path(absolute(path, folder))] = Field(content)
+    return files, lost
 
 
 def configured(

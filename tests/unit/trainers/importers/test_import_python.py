@@ -111,7 +111,8 @@ def create():
   with open(config_file, "w") as f:
     f.write(toml.dumps(config))
   with open(dataset_file, "w") as f:
-    toml.dump({"general": {"resolution": 512}, "datasets": [{"subsets": [{"image_dir": "/i", "x": None}]}]}, f)
+    subset = {"image_dir": "/i", "x": None}
+    toml.dump({"general": {"caption_dropout_rate": 0.05}, "datasets": [{"subsets": [subset]}]}, f)
 '''  # fmt: skip
 START = "%cd /sd\ncreate()\n!accelerate launch sdxl_train_network.py --config_file={config_file} --seed=1"
 
@@ -119,16 +120,16 @@ START = "%cd /sd\ncreate()\n!accelerate launch sdxl_train_network.py --config_fi
 def test_the_configuration_that_a_notebook_writes_is_in_its_plasma_toml(desk: Desk) -> None:
     made = desk.imported(notebook(CONFIG, f"{START} --dataset_config=$dataset_file\n"), "n.ipynb")
     assert flags(desk, made) == {
-        "network_module": "networks.lora", "network_dim": 8, "unet_lr": 0.0003, "output_name": "girl",
-        "output_dir": "/content/out", "seed": 1, "dataset_config": "dataset.toml",
+        "network_module": "networks.lora", "network_dim": 8, "unet_lr": "0.0003", "output_name": "girl",
+        "output_dir": "/content/out", "seed": 1, "dataset_config": "/content/dataset.toml",
     }  # fmt: skip
     config = desk.config(made)
     assert config.dataset == {
-        "general": {"resolution": 512}, "datasets": [{"subsets": [{"image_dir": "/i"}]}]
+        "general": {"caption_dropout_rate": 0.05}, "datasets": [{"subsets": [{"image_dir": "/i"}]}]
     }  # fmt: skip
     assert made.unmapped == ("max_train_steps: its value follows only when the program runs",)
     assert Path(config.trainer.script).name == "sdxl_train_network.py"
-    assert "the flags of its config_file are in [train]" in made.notes
+    assert "config.toml is written by the script; its flags are in [train]" in made.notes
 
 
 def test_a_notebook_without_a_start_gives_its_configuration(desk: Desk) -> None:
