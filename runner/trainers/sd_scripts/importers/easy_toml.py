@@ -21,9 +21,11 @@ _OPTIMIZERS = {
     "lpfadamw": "LoraEasyCustomOptimizer.lpfadamw.LPFAdamW",
     "rmsprop": "LoraEasyCustomOptimizer.rmsprop.RMSProp",
 }
+#: sections of one kind of model
+_SECTIONS = ("flux", "sd3", "lumina", "anima")
 _SCRIPTS = {
     ("lora", ""): "train_network.py", ("lora", "sdxl"): "sdxl_train_network.py",
-    ("lora", "flux"): "flux_train_network.py",
+    **{("lora", base): f"{base}_train_network.py" for base in _SECTIONS},
     ("textual_inversion", ""): "train_textual_inversion.py",
     ("textual_inversion", "sdxl"): "sdxl_train_textual_inversion.py",
 }  # fmt: skip
@@ -43,11 +45,12 @@ def read_easy(values: Mapping[str, Any]) -> Settings:
     flags = {name: one for table in _tables(values, "args") for name, one in _flags(table)}
     mode = values.get("train_mode")
     kind = str(mode.get("train_mode", "lora")) if isinstance(mode, dict) else str(mode or "lora")
-    flux = any(values.get(section) for section in ("flux_args",)) or "guidance_scale" in flags
-    base = "flux" if flux else "sdxl" if flags.get("sdxl") else ""
+    base = next((base for base in _SECTIONS if values.get(f"{base}_args")), "")
+    base = base or ("flux" if "guidance_scale" in flags else "sdxl" if flags.get("sdxl") else "")
     settings = Settings({}, NAME, _SCRIPTS.get((kind, base)), dataset=_dataset(values))
     if kind == "lora":
-        settings.values["network_module"] = _module(flags, flux)
+        network = f"networks.lora_{base}" if base in _SECTIONS else "networks.lora"
+        settings.values["network_module"] = _module(flags, network)
     for name, value in flags.items():
         if name in ("sdxl", "fa", "warmup_ratio"):
             continue
@@ -78,7 +81,7 @@ def _argument(value: Any) -> str:
     return text.capitalize() if text in ("true", "false") else text
 
 
-def _module(flags: Mapping[str, Any], flux: bool) -> str:
+def _module(flags: Mapping[str, Any], default: str) -> str:
     arguments = flags.get("network_args")
     names = (
         {str(one).partition("=")[0] for one in arguments} if isinstance(arguments, list) else set()
@@ -89,7 +92,7 @@ def _module(flags: Mapping[str, Any], flux: bool) -> str:
         return "networks.dylora"
     if flags.get("fa"):
         return "networks.lora_fa"
-    return str(flags.get("network_module") or ("networks.lora_flux" if flux else "networks.lora"))
+    return str(flags.get("network_module") or default)
 
 
 def _by_length(flags: Mapping[str, Any], settings: Settings) -> None:

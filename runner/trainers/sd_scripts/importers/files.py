@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +42,7 @@ from runner.trainers.sd_scripts.importers.written import configured, written_fil
 
 #: a script or configuration is a few KB; a model given by mistake is not read
 MOST_BYTES = 500_000
+_COMMENT = re.compile(rb"(?:^|\s)#|^\s*(?:rem\b|::)|^\s*@?echo\b", re.I)
 #: name of a pasted text in a message
 PASTED = "the pasted text"
 
@@ -208,6 +210,19 @@ def text_of(data: bytes, path: str) -> str:
         raise ImportRefused(f"{path} is a binary file; choose a shell script, JSON or TOML")
     try:
         return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise ImportRefused(f"{path}:{line}: is not UTF-8; save it as UTF-8") from None
+    except UnicodeDecodeError:
+        return _text_with_foreign_comments(data, path)
+
+
+def _text_with_foreign_comments(data: bytes, path: str) -> str:
+    """Another encoding does no harm in comments. Raises ImportRefused if it occurs elsewhere."""
+    lines = data.split(b"\n")
+    for number, line in enumerate(lines):
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            if not _COMMENT.search(line[: error.start]):
+                said = "is not UTF-8; save it as UTF-8"
+                raise ImportRefused(f"{path}:{number + 1}: {said}") from None
+            lines[number] = line.decode("utf-8", "replace").encode()
+    return b"\n".join(lines).decode("utf-8")

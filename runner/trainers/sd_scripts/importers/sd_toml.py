@@ -75,7 +75,8 @@ def read_settings(values: Any, source: str, folder: Path, where: Context) -> Dra
     refuse_other(values, source)
     if not isinstance(values, dict):
         raise ImportRefused(f"{source} holds no settings; use a file for --config_file")
-    if "datasets" in values:
+    outside = {name: value for name, value in values.items() if name != "datasets"}
+    if "datasets" in values and not looks_like_config(outside):
         raise ImportRefused(
             f"{source} is a dataset config, not a training; keep it and set it as dataset_config "
             "in [train] of plasma.toml"
@@ -93,7 +94,13 @@ def read_settings(values: Any, source: str, folder: Path, where: Context) -> Dra
 def settings_of(values: Mapping[str, Any]) -> Settings:
     if is_easy(values):
         return read_easy(values)
-    return translated({str(path[-1]): value for path, value in entries(values)})
+    datasets = values.get("datasets")
+    settings = translated(
+        {str(path[-1]): value for path, value in entries(values) if path != ("datasets",)}
+    )
+    if isinstance(datasets, list):  # sd-scripts would ignore it there
+        settings.dataset = {"datasets": datasets}
+    return settings
 
 
 def settings_draft(settings: Settings, source: str, folder: Path, where: Context) -> Draft:

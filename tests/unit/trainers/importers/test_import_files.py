@@ -152,6 +152,29 @@ def test_what_is_no_configuration_is_refused_in_one_sentence(
     assert "\n" not in str(caught.value)
 
 
+def test_comments_may_have_any_encoding(desk: Desk) -> None:
+    file = desk.project / "t.ps1"
+    text = "# 训练\n$seed = 1  # 随机种子\npython /sd/train_network.py --seed=$seed # é\n"
+    file.write_bytes(text.encode("gb18030"))
+    assert arguments(desk.command(import_file(file, context=desk.context()))) == ["--seed=1"]
+    file.write_bytes(text.replace("$seed = 1", "$seed = 1; $name = '训练'").encode("gb18030"))
+    with pytest.raises(ImportRefused, match=r"t\.ps1:2: is not UTF-8"):
+        import_file(file, context=desk.context())
+
+
+def test_datasets_beside_flags_become_the_dataset(desk: Desk) -> None:
+    made = desk.imported(
+        "[general]\npretrained_model_name_or_path = '/m.safetensors'\nresolution = 512\n"
+        "[training]\nmax_train_epochs = 2\n[[datasets]]\nbatch_size = 2\n"
+        "[[datasets.subsets]]\nimage_dir = '/i'\ncaption_dropout_rate = 0.1\n",
+        "c.toml",
+    )
+    config = desk.config(made)
+    assert config.train["max_train_epochs"] == 2
+    subset = {"image_dir": "/i", "caption_dropout_rate": 0.1}
+    assert config.dataset == {"datasets": [{"batch_size": 2, "subsets": [subset]}]}
+
+
 def test_what_is_not_there_or_no_file_is_refused(desk: Desk) -> None:
     with pytest.raises(ImportRefused, match=r"file not found: .*gone\.sh"):
         import_file(Path("gone.sh"), context=desk.context())

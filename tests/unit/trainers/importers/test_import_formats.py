@@ -94,6 +94,8 @@ def test_the_json_of_the_first_easy_scripts_is_renamed(desk: Desk) -> None:
          "train_network.py", "networks.dylora", ("unit=4", "down_lr_weight=1,0.5")),
         ("[flux_args.args]\nguidance_scale = 1.0\nae = '/a'\n[o.args.optimizer_args]\nx = 'true'\n",
          "flux_train_network.py", "networks.lora_flux", None),
+        ("[anima_args.args]\nqwen3 = '/q'\n[o.args.optimizer_args]\nx = 'true'\n",
+         "anima_train_network.py", "networks.lora_anima", None),
     ],
 )  # fmt: skip
 def test_the_easy_scripts_choose_script_and_network(
