@@ -217,14 +217,27 @@ def trained_numbers(load: Load, figures: Figures) -> tuple[float, float]:
             )
         )
         return exact, exact
-    module = str(flags.get("network_module") or "")
     both = figures.lora + (0 if flags.get("network_train_unet_only") else figures.lora_encoders)
     most = both * 1e6 * max(rank, conv or 0)
-    if module.startswith("networks.") and not set(network_args(flags)) - {"verbose", "dropout"}:
-        return figures.lora * 1e6 * rank, most
-    if network_args(flags).get("algo") == "full":
-        return 0.0, figures.numbers * 1e6
-    return 0.0, 2 * most
+    if str(flags.get("network_module") or "").startswith("networks."):
+        plain = not set(network_args(flags)) - {"verbose", "dropout"}
+        return (figures.lora * 1e6 * rank if plain else 0.0), most
+    return 0.0, _lycoris(network_args(flags), figures.numbers * 1e6, most)
+
+
+def _lycoris(arguments: Mapping[str, str], numbers: float, lora: float) -> float:
+    """The most numbers that LyCORIS trains (its docs/Algo-Details.md): LoHa and GLoRA twice a LoRA's, LoKr
+    the weights divided by the square of its factor at any rank, (IA)3 a row of each layer."""
+    match arguments.get("algo", "lora"):
+        case "lokr":
+            factor = int(text) if (text := arguments.get("factor", "")).isdigit() else 7
+            return min(lora, numbers / max(factor, 2) ** 2)
+        case "ia3" | "diag-oft" | "boft":
+            return 0.02 * numbers
+        case "full":
+            return numbers
+        case _:
+            return min(2 * lora, numbers)
 
 
 def _activations(load: Load, figures: Figures, item: int) -> tuple[float, float]:

@@ -137,6 +137,27 @@ def test_another_network_is_a_wider_range() -> None:
     assert found.low < own.low < found.high
 
 
+@pytest.mark.parametrize(
+    ("arguments", "most_gb"),
+    [
+        (["algo=lokr", "factor=8"], 1.0),
+        (["algo=lokr", "factor=-1"], 1.5),
+        (["algo=ia3"], 1.5),
+        (["algo=full"], 60.0),
+        (["algo=loha", "conv_dim=8"], 60.0),
+        (None, 60.0),
+    ],
+)
+def test_lycoris_at_any_rank_is_not_larger_than_the_model(
+    arguments: list[str] | None, most_gb: float
+) -> None:
+    """kohya_ss gives LoKr the rank 100000 for full matrices."""
+    found = need(network_module="lycoris.kohya", network_dim=100_000, network_args=arguments)
+    lora = part(found, "LoRA and optimizer")
+    assert lora.low == 0.0
+    assert lora.high <= most_gb * 1e9
+
+
 def test_an_unknown_kind_or_launcher_is_unknown() -> None:
     assert memory_need(Load("anima", SDXL, 1 << 20, 1)) is None
     assert memory_need(Load("sdxl", {**SDXL, "deepspeed": True}, 1 << 20, 1)) is None
