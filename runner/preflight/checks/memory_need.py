@@ -18,7 +18,8 @@ from runner.preflight.model import Finding, check, failed, passed, skipped, warn
 from runner.preflight.prior_runs import PriorRun
 from runner.preflight.probe import Device
 from runner.trainers.sd_scripts.file_sizes import optimizer_name
-from runner.trainers.sd_scripts.memory import Load, Need, figures_of, memory_need
+from runner.trainers.sd_scripts.memory import Load, Need, memory_need
+from runner.trainers.sd_scripts.memory_figures import figures_of
 
 #: do not wait longer for a driver
 _DRIVER_S = 1.5

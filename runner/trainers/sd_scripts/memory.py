@@ -13,44 +13,17 @@ not, then. LoRA weights and gradients are float32 without --full_fp16 or --full_
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from runner.config.flags import whole
 from runner.trainers.sd_scripts.file_sizes import network_args, optimizer_name, trained_layers
+from runner.trainers.sd_scripts.memory_figures import Figures, figures_of, states_of
 from runner.trainers.sd_scripts.scripts import DEFAULT_RANK
 
 GB = 10**9
 Flags = Mapping[str, Any]
-_FIGURES = Path(__file__).with_name("memory.toml")
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """Of one kind of model. Millions of numbers: `numbers` of the trained model, `block` of a swapped one
-    on average, `biggest` of its blocks, `encoders` of each text encoder, `vae`, and of a LoRA per rank:
-    `lora`, with text encoders `lora_encoders`. GB of a step besides weights, as (fixed, per image, per image
-    and megapixel): `checkpointed`, and `plain` without gradient checkpointing. `heads`: of the attention with
-    the most rows, which has 1/`area` of an image's pixels."""
-
-    numbers: float
-    encoders: tuple[float, ...]
-    vae: float
-    lora: float
-    lora_encoders: float
-    checkpointed: tuple[float, float, float]
-    plain: tuple[float, float, float]
-    block: float = 0.0
-    biggest: float = 0.0
-    heads: int = 8
-    area: int = 64
-    fp8: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,29 +59,6 @@ class Need:
     certain_bytes: int
     parts: tuple[Part, ...]
     when: str = "training"
-
-
-@cache
-def _document() -> dict[str, Any]:
-    return tomllib.loads(_FIGURES.read_text(encoding="utf-8"))
-
-
-def figures_of(kind: str, numbers: int | None = None) -> Figures | None:
-    """None: no figures for this kind, or its size is unknown. Of several sizes of a model the one
-    with about as many `numbers`."""
-    found = {
-        name: msgspec.convert(row, Figures)
-        for name, row in _document()["model"].items()
-        if name.split("-")[0] == kind
-    }
-    if numbers is None:
-        return next(iter(found.values())) if len(found) == 1 else None
-    return min(found.values(), key=lambda one: abs(one.numbers - numbers / 1e6), default=None)
-
-
-def published() -> tuple[dict[str, Any], ...]:
-    """Measurements by others, each with its source."""
-    return tuple(_document()["published"])
 
 
 def memory_need(load: Load) -> Need | None:
@@ -190,7 +140,7 @@ def _lora(load: Load, figures: Figures) -> tuple[float, float]:
     """Weights, gradients, the optimizer's state, and the copies that autocast keeps."""
     flags = load.flags
     item = 2 if flags.get("full_fp16") or flags.get("full_bf16") else 4
-    states = _document()["optimizer"].get(optimizer_name(flags).lower(), [0, 16])
+    states = states_of(optimizer_name(flags))
     copies = 2 if item == 4 and item_bytes(load) == 2 else 0
     low, high = trained_numbers(load, figures)
     # states of 4 bytes a number are kept in the precision of the LoRA

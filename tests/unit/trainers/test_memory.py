@@ -6,13 +6,8 @@ from typing import Any
 
 import pytest
 
-from runner.trainers.sd_scripts.memory import (
-    Load,
-    figures_of,
-    memory_need,
-    published,
-    trained_numbers,
-)
+from runner.trainers.sd_scripts.memory import Load, memory_need, trained_numbers
+from runner.trainers.sd_scripts.memory_figures import figures_of, published
 
 GIB = 1 << 30
 #: of a card's memory, what its driver leaves to programs (11.76 of 12 GB)
