@@ -58,13 +58,14 @@ def need(facts: Facts) -> Finding:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """`name`: of the GPU, or `memory`."""
+    """`name`: of the GPU, or `memory` for main memory."""
 
     name: str
     free_bytes: int
     total_bytes: int
 
 
+_MAIN = "memory"
 _MEASURED = "measured"
 
 
@@ -79,7 +80,7 @@ def learnt(found: Need, prior: PriorRun) -> Need:
 def judge_need(found: Need, room: Room, source: str = "") -> Finding:
     """`source`: of a measurement, `run 2026...`."""
     what = f"The {source} with these settings used" if source else "The training needs about"
-    place = "" if room.name == "memory" else f" on the {room.name}"
+    place = "" if room.name == _MAIN else f" on the {room.name}"
     detail = (
         f"{what} {span(found)}; {gb(room.free_bytes)} of {gb(room.total_bytes)} GB are free{place}."
     )
@@ -89,7 +90,8 @@ def judge_need(found: Need, room: Room, source: str = "") -> Finding:
         )
         detail += f" Estimated while {found.when}: {', '.join(parts)}."
     evidence = f"{span(found)}, {gb(room.free_bytes)} free"
-    if found.certain_bytes > room.free_bytes:
+    # main memory is swapped, and other programs give theirs back
+    if found.certain_bytes > (room.total_bytes if room.name == _MAIN else room.free_bytes):
         sure = f"Weights and optimizer alone are {gb(found.certain_bytes)} GB."
         return failed(evidence, f"{detail} {sure}")
     if found.high_bytes > room.free_bytes:
@@ -137,16 +139,14 @@ def room_of(facts: Facts, on_gpu: bool) -> Room | None:
     emptiest. A Mac's GPU uses main memory. None: unknown."""
     if not on_gpu:
         memory = psutil.virtual_memory()
-        return Room("memory", memory.available, memory.total)
+        return Room(_MAIN, memory.available, memory.total)
     processes = facts.config.processes
     keys = set(_probed(facts).keys[:processes]) or {card.key for card in facts.cards()}
     gpus = read_once(default_sources(), _DRIVER_S)
     rooms = [
         Room(gpu.name or "GPU", gpu.memory_left_bytes, gpu.memory_total_bytes)
-        for gpu in gpus
-        if gpu.memory_left_bytes is not None
-        and gpu.memory_total_bytes is not None
-        and (gpu.key in keys or not keys)
+        for gpu in [gpu for gpu in gpus if gpu.key in keys] or gpus
+        if gpu.memory_left_bytes is not None and gpu.memory_total_bytes is not None
     ]
     choose = min if processes > 1 else max
     return choose(rooms, key=lambda room: room.free_bytes, default=None)
