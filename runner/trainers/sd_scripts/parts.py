@@ -1,6 +1,7 @@
 """Parts of a training that silently did not load: sd-scripts prints these lines as information and trains.
 
-- `create LoRA for U-Net: 0 modules.` (networks/*.py): the network module does not fit the model.
+- `create LoRA for U-Net: 0 modules.` (networks/*.py): the network module does not fit the model. For a text
+  encoder only `enable LoRA for text encoder: 0 modules` counts, which is printed if it is to be trained.
 - `Loaded Flux: _IncompatibleKeys(missing_keys=[...], ...)` (library/*_utils.py: load_state_dict, not strict):
   weights that the file does not have keep their random start.
 - `load network weights from F: _IncompatibleKeys(...)` (train_network.py): F is only continued in part.
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-_NO_MODULES = re.compile(r"create \w+ for (?P<part>[^:]{1,60}): 0 modules")
+_NO_MODULES = re.compile(r"(?:create|enable) \w+ for (?P<part>[^:]{1,60}): 0 modules")
 _MISSING = re.compile(
     r"(?P<part>[^\n]{0,200}?)[:,]? *(?:info=)?_IncompatibleKeys\(missing_keys=\[(?P<keys>[^\]]*)"
 )

@@ -28,6 +28,7 @@ from runner.model.events import (
     WarningSeen,
 )
 from runner.trainers.console import Reader, Sentence, Vocabulary, english
+from runner.trainers.sd_scripts.parts import missing_keys
 
 _LAST_NUMBER = re.compile(r"[:=] *(\d{1,18})(?:, *\d+)*\s*$")
 
@@ -97,9 +98,9 @@ _FOUND = _like(
 
 
 def _unloaded(text: str, end: int) -> ConsoleEvent | None:
-    """A part of the base model without its weights: sd-scripts prints the result of load_state_dict, and
-    trains on. Keys that are only unexpected are harmless."""
-    missing = "_IncompatibleKeys(missing_keys=['" in text
+    """A part of the base model or network without its weights: sd-scripts prints the result of
+    load_state_dict, and trains on. Keys that are only unexpected are harmless."""
+    missing = missing_keys(text)
     return WarningSeen(end, "WARNING", english(text)[:400]) if missing else None
 
 
@@ -158,8 +159,14 @@ SENTENCES: tuple[Sentence, ...] = (
     ),
     *(
         Sentence(start, None, _unloaded)
-        for start in ("Loaded ", "U-Net:", "loading vae:", "loading text encoder")
+        for start in (
+            *("Loaded ", "U-Net:", "VAE:", "loading vae:", "loading text encoder", "text encoder"),
+            *("load network weights from", "BYT5 text encoder"),
+        )
     ),
+    Sentence("loading u-net", Phase.LOADING, _unloaded),
+    # only printed for a text encoder that is to be trained (networks/lora*.py, apply_to)
+    Sentence("enable LoRA for text encoder: 0 modules", None, _untrained),
     # --- the banner
     Sentence("running training", Phase.PREPARING),
     Sentence("num train images", None, _banner("train_images")),
@@ -184,7 +191,7 @@ SENTENCES: tuple[Sentence, ...] = (
     *_phase(
         Phase.LOADING,
         *("loading model for process", "load StableDiffusion", "load Diffusers pretrained"),
-        *("building U-Net", "Building ", "Loading Qwen", "Loading Gemma", "loading u-net"),
+        *("building U-Net", "Building ", "Loading Qwen", "Loading Gemma"),
     ),
     *_phase(
         Phase.CACHING,
