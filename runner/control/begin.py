@@ -6,7 +6,7 @@ import shlex
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -149,11 +149,13 @@ def checks(
     smoke: bool = False,
     slow: bool = True,
     cancel: threading.Event | None = None,
+    only: Collection[str] = (),
 ) -> Iterator[CheckResult]:
-    """The preflight checklist, each line as soon as it is ready."""
-    from runner.preflight.registry import run_checks
+    """The preflight checklist, each line as soon as it is ready. `only`: the names of the wanted checks."""
+    from runner.preflight.registry import CHECKS, run_checks
 
-    return run_checks(config, smoke=smoke, slow=slow, cancel=cancel)
+    wanted = [check for check in CHECKS if not only or check.name in only]
+    return run_checks(config, smoke=smoke, slow=slow, cancel=cancel, checks=wanted)
 
 
 def start(

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.config.errors import ConfigError
-from runner.model.units import file_size
-from runner.trainers.registry import load_config
+from runner.control import begin
+from runner.model.units import count, file_size
 from runner.trainers.sd_scripts.importers.files import (
     MOST_BYTES,
     PASTED,
@@ -28,15 +28,19 @@ from runner.trainers.sd_scripts.importers.write import (
     Written,
     write_project,
 )
-from tui.cli.common import answer, at_terminal, say, write
+from tui.cli.common import answer, at_terminal, check_line, say, write
 from tui.cli.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
+from tui.cli.start import by_severity
 
 #: a longer list of models would fill the screen
 MOST_OFFERED = 12
+#: checks of what no training can start without
+NEEDED = frozenset({"trainer", "python", "base_model", "encoders", "dataset", "images", "network"})
 
 
 def init(options: argparse.Namespace) -> int:
-    """Write plasma.toml; its path goes to stdout, everything else to stderr."""
+    """Write plasma.toml; its path goes to stdout, everything else to stderr. Exit 1: written, but it lacks
+    something without which no training can be started."""
     folder = Path(options.dir).expanduser().absolute() if options.dir else Path.cwd()
     if (folder / FILE_NAME).exists() and not options.force:
         raise Fail(
@@ -54,7 +58,7 @@ def init(options: argparse.Namespace) -> int:
         raise Fail(f"{folder} cannot be written to: {error.strerror}", NO) from None
     _report(made, written)
     write(str(written.path))
-    return OK
+    return OK if _startable(made, written.path) else NO
 
 
 def _imported(source: str, context: Context) -> Imported:
@@ -129,21 +133,41 @@ def _report(made: Imported, written: Written) -> None:
         say(f"kept, already exists: {path}")
     if written.backup is not None:
         say(f"backup of the old file: {written.backup}")
-    _problems(made, written.path)
 
 
-def _problems(made: Imported, path: Path) -> None:
-    """What has to be filled in by hand before the file can be used."""
+def _startable(made: Imported, path: Path) -> bool:
+    """Reads the file as a start does, and says what still keeps it from being started."""
     missing = missing_of(made.config_text)
     for text in missing:
         say(f"missing: {text}")
+    names = [text.partition(":")[0] for text in missing]
     try:
-        load_config(path)
+        config = begin.load(path)
     except ConfigError as error:
-        known = {text.partition(":")[0] for text in missing}
-        for problem in error.problems:
-            if not any(f"{name} is missing" in problem.text for name in known):
-                say(str(problem))
-    else:
-        if not missing:
-            say("`plasma-tui check` runs all preflight checks")
+        other = [
+            problem
+            for problem in error.problems
+            if not any(f"{name} is missing" in problem.text for name in names)
+        ]
+        for problem in other:
+            say(str(problem))
+        return _not_yet([*names, *([count(len(other), "error")] if other else [])])
+    if missing:
+        return _not_yet(names)
+    # [dataset] describes a file that `check --fix dataset` writes
+    needed = NEEDED if config.dataset is None else NEEDED - {"dataset"}
+    found = by_severity(begin.checks(config, only=needed))
+    failed = [result for result in found if result.status == "fail"]
+    for result in failed:
+        say(check_line(result))
+    if failed:
+        return _not_yet([str(result.title) for result in failed])
+    if steps := begin.forecast_of(config).steps:
+        say(f"it will train {count(steps, 'step')}")
+    say("`plasma-tui check` runs all preflight checks")
+    return True
+
+
+def _not_yet(what: Sequence[str]) -> bool:
+    say(f"it cannot be started yet ({', '.join(what)}): complete it, then run `plasma-tui check`")
+    return False

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import tomlkit
@@ -23,6 +23,7 @@ from runner.files.atomic import first_free, replace_file
 from runner.trainers.sd_scripts.importers.find import Context
 from runner.trainers.sd_scripts.importers.model import Draft, Imported, NewFile
 from runner.trainers.sd_scripts.importers.refine import without_states
+from runner.trainers.sd_scripts.scripts import BASE_MODEL, SCRIPTS
 
 FILE_NAME = "plasma.toml"
 #: heading -> flags in their order, for a draft without an order; `*` at the end of a name: any with that
@@ -49,9 +50,33 @@ class AlreadyThere(Exception):
     """The folder has a plasma.toml."""
 
 
+#: any of these flags says what is trained on
+_DATASETS = frozenset(
+    {"train_data_dir", "dataset_config", "in_json", "dataset_class", "config_file"}
+)
+
+
 def imported(draft: Draft, where: Context) -> Imported:
+    draft = replace(draft, missing={**_lacking(draft), **draft.missing})
     text = render(draft, where.project, where.places.home)
     return Imported(text, draft.unmapped, draft.notes, draft.source, draft.files)
+
+
+def _lacking(draft: Draft) -> dict[str, str]:
+    """Flags without which no LoRA script starts."""
+    given, script = draft.train.keys(), SCRIPTS.get(PurePath(draft.script).name)
+    if script is None or "config_file" in given:
+        return {}
+    lacking = {}
+    if BASE_MODEL not in given:
+        lacking[BASE_MODEL] = "the base model that the LoRA is for"
+    if not given & _DATASETS:
+        lacking["dataset_config"] = (
+            "the dataset TOML; or train_data_dir, the folder of image folders"
+        )
+    if "network_module" not in given:
+        lacking["network_module"] = f"the kind of network, such as {script.network_module}"
+    return lacking
 
 
 def render(draft: Draft, folder: Path, home: Path) -> str:
@@ -170,10 +195,10 @@ def write_project(
     if path.exists():
         names = itertools.chain([".bak"], (f".bak{number}" for number in itertools.count(2)))
         backup = first_free(path.with_name(f"{path.name}{name}") for name in names)
-        backup.write_bytes(path.read_bytes())
-    replace_file(path, text.encode(), mode=0o644)
+        replace_file(backup, path.read_bytes())
     beside = {folder / file.name: file.text for file in files}
     kept = tuple(target for target in beside if target.exists())
     for target in beside.keys() - set(kept):
         replace_file(target, beside[target].encode(), mode=0o644)
+    replace_file(path, text.encode(), mode=0o644)  # last: it refers to the others
     return Written(path, backup, tuple(one for one in beside if one not in kept), kept)
