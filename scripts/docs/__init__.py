@@ -26,10 +26,11 @@ def codes(texts: Iterable[str], between: str = ", ") -> str:
 
 def pages() -> Mapping[str, Callable[[], str]]:
     """File name below docs/ -> its text. Imports here, so that one page needs only its own part."""
-    from scripts.docs import causes, commands, plasma_toml, screens
+    from scripts.docs import causes, checks, commands, plasma_toml, screens
 
     return {
         "causes.md": causes.page,
+        "checks.md": checks.page,
         "commands.md": commands.page,
         "plasma-toml.md": plasma_toml.page,
         "plasma.schema.json": lambda: json.dumps(plasma_toml.schema(), indent=2),
