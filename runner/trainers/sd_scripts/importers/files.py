@@ -6,6 +6,7 @@ import errno
 import json
 import re
 import tomllib
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.importers.dialects import as_shell
 from runner.trainers.sd_scripts.importers.find import Context, Found, look_at_checkout
 from runner.trainers.sd_scripts.importers.kohya_json import read_kohya_json
+from runner.trainers.sd_scripts.importers.lora_metadata import read_lora
 from runner.trainers.sd_scripts.importers.model import (
     Draft,
     Imported,
@@ -48,9 +50,13 @@ PASTED = "the pasted text"
 
 
 def import_file(path: Path, *, context: Context) -> Imported:
-    """A shell script, a kohya_ss JSON or an sd-scripts TOML as a plasma.toml. Raises ImportRefused with one
-    sentence."""
+    """A shell script, a kohya_ss JSON, an sd-scripts TOML or a LoRA with its settings as a plasma.toml. Raises
+    ImportRefused with one sentence."""
     path = Path(absolute(str(path), context.places.cwd))
+    if path.suffix.lower() == ".safetensors":
+        with suppress(OSError):
+            if draft := read_lora(path, context):
+                return _encoded(_finished(draft, context), str(path))
     return _imported(_read(path), str(path), path, context)
 
 
@@ -64,6 +70,11 @@ def _imported(text: str, source: str, path: Path | None, where: Context) -> Impo
         made = _finished(_draft(text, source, path, where), where)
     except RecursionError:
         raise ImportRefused(f"{source} is nested too deeply; use the command itself") from None
+    return _encoded(made, source)
+
+
+def _encoded(made: Imported, source: str) -> Imported:
+    """Raises ImportRefused if it cannot be written as UTF-8."""
     for name, written in (
         ("plasma.toml", made.config_text),
         *((f.name, f.text) for f in made.files),

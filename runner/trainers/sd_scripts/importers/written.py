@@ -29,7 +29,7 @@ from runner.trainers.sd_scripts.scripts import SCRIPTS
 
 
 def written_files(shell: ShellText, folder: Path) -> tuple[dict[Path, Field], list[str]]:
-    """The files that the program writes, for the reader of its commands, and what is not known of them.
+    """The files that the program writes, for the reader of its commands, and what stays unknown of them.
     `folder`: where its relative paths start."""
     files: dict[Path, Field] = {}
     lost: list[str] = []

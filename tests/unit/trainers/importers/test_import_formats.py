@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runner.trainers.sd_scripts.importers.files import import_file
 from runner.trainers.sd_scripts.importers.model import ImportRefused
 from runner.trainers.sd_scripts.importers.plain_yaml import PlainYamlError, parse_yaml
 from tests.unit.trainers.importers.import_context import Desk
@@ -162,6 +164,60 @@ def test_another_format_is_named_with_what_to_give(
     with pytest.raises(ImportRefused, match=what) as caught:
         desk.imported(text, name)
     assert "; use " in str(caught.value)
+
+
+def lora(desk: Desk, metadata: dict[str, str]) -> Path:
+    tensor = {"dtype": "F16", "shape": [1], "data_offsets": [0, 2]}
+    header = json.dumps({"__metadata__": metadata, "x": tensor}).encode()
+    file = desk.project / "girl.safetensors"
+    file.write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
+    return file
+
+
+def test_a_lora_gives_the_settings_it_was_trained_with(desk: Desk) -> None:
+    file = lora(
+        desk,
+        {
+            "ss_network_module": "lycoris.kohya", "ss_network_dim": "16", "ss_network_alpha": "8.0",
+            "ss_network_args": '{"algo": "lokr", "factor": "8"}', "ss_base_model_version": "sdxl_base_v1-0",
+            "ss_optimizer": "bitsandbytes.optim.adamw.AdamW8bit(weight_decay=0.1,betas=(0.9, 0.99))",
+            "ss_learning_rate": "0.0001", "ss_text_encoder_lr": "[1e-05, 1e-05]",
+            "ss_resolution": "(1024, 1024)",
+            "ss_num_epochs": "10", "ss_max_train_steps": "500", "ss_batch_size_per_device": "2",
+            "ss_cache_latents": "True", "ss_full_fp16": "False", "ss_seed": "None", "ss_output_name": "girl",
+            "ss_sd_model_name": "pony.safetensors", "ss_training_comment": "None", "ss_steps": "500",
+            "ss_dataset_dirs": '{"5_girl": {"n_repeats": 5, "img_count": 20}}',
+        },
+    )  # fmt: skip
+    made = import_file(file, context=desk.context())
+    for name, value in (
+        ("pretrained_model_name_or_path", "/m.safetensors"),
+        ("dataset_config", "/d.toml"),
+    ):
+        assert f'# {name} = "..."  # missing: ' in made.config_text
+        made = replace(
+            made, config_text=made.config_text.replace(f'# {name} = "..."', f'{name} = "{value}"')
+        )
+    assert "5_girl (20 images, 5 repeats)" in made.config_text
+    assert "trained on pony.safetensors" in made.config_text
+    config = desk.config(made)
+    assert Path(config.trainer.script).name == "sdxl_train_network.py"
+    assert dict(config.train) == {
+        "pretrained_model_name_or_path": "/m.safetensors", "dataset_config": "/d.toml",
+        "network_module": "lycoris.kohya", "network_dim": 16, "network_alpha": 8,
+        "network_args": ("algo=lokr", "factor=8"), "optimizer_type": "AdamW8bit",
+        "optimizer_args": ("weight_decay=0.1", "betas=(0.9,0.99)"), "learning_rate": 0.0001,
+        "text_encoder_lr": (1e-05, 1e-05), "resolution": "1024,1024", "max_train_epochs": 10,
+        "train_batch_size": 2, "cache_latents": True, "output_name": "girl",
+        "output_dir": str(desk.project / "output"),
+    }  # fmt: skip
+
+
+def test_weights_without_settings_are_named(desk: Desk) -> None:
+    with pytest.raises(
+        ImportRefused, match="holds no settings of a training with sd-scripts; use the script"
+    ):
+        import_file(lora(desk, {"format": "pt"}), context=desk.context())
 
 
 def test_plain_yaml() -> None:
