@@ -51,6 +51,15 @@ def fit(capability: str, archs: Iterable[str]) -> Fit:
     return best
 
 
+def codes_of(built_for: Iterable[str]) -> tuple[str, ...]:
+    """Of a TORCH_CUDA_ARCH_LIST: `8.0+PTX` is sm_80 and compute_80, `9.0a` is sm_90a."""
+    codes: list[str] = []
+    for one in built_for:
+        number, plus, _ = one.replace(".", "").partition("+")
+        codes += [f"sm_{number}"] + [f"compute_{number}"] * bool(plus)
+    return tuple(codes)
+
+
 def _pair(version: str) -> tuple[int, int]:
     major, _, minor = version.partition(".")
     return int(major), int(minor or 0)

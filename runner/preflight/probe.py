@@ -37,15 +37,16 @@ LEAKED = (
 @dataclass(frozen=True, slots=True)
 class Package:
     """A package with GPU code, as it answers in the trainer's Python. `problem`: why it cannot be used, as
-    the package says. `built_torch`, `built_cuda`: what xformers was built for; `operators`: its attention
-    that works on the GPU, None if not asked. `gpu`: bitsandbytes loaded a library for the GPU; `libraries`:
-    those it brings. `wanted`: the version of triton that torch requires; `compiler`: triton finds a C
-    compiler."""
+    the package says. `built_torch`, `built_cuda`, `archs` (`8.0+PTX`): what xformers was built for;
+    `operators`: its attention that trains on the GPU, None if it does not check that. `gpu`: bitsandbytes
+    loaded a library for the GPU; `libraries`: those it brings. `wanted`: the version of triton that torch
+    requires; `compiler`: triton finds a C compiler."""
 
     version: str = ""
     problem: str | None = None
     built_torch: str = ""
     built_cuda: str = ""
+    archs: tuple[str, ...] = ()
     operators: tuple[str, ...] | None = None
     gpu: bool | None = None
     libraries: tuple[str, ...] = ()

@@ -40,15 +40,26 @@ def xformers():
         found["built_torch"] = built.torch_version
         cuda = built.cuda_version
         found["built_cuda"] = f"{cuda // 100}.{cuda % 100}" if cuda else "none"
+        found["archs"] = (built.build_env.get("TORCH_CUDA_ARCH_LIST") or "").split()
     if error is None and torch.cuda.is_available():
-        from xformers.ops import fmha
-        cc = torch.cuda.get_device_capability()
-        found["operators"] = [
-            op.NAME for op in fmha.ALL_FW_OPS if op.is_available()
-            and op.CUDA_MINIMUM_COMPUTE_CAPABILITY <= cc
-            and cc <= (getattr(op, "CUDA_MAXIMUM_COMPUTE_CAPABILITY", None) or (99, 0))
-        ]
+        found["operators"] = operators(torch.cuda.get_device_capability())
     return found
+
+
+def operators(cc):
+    # versions that know no newest GPU take any
+    try:
+        from xformers.ops import fmha
+        found = [op for op in fmha.ALL_BW_OPS if op.is_available()]
+        if not all(hasattr(op, "CUDA_MAXIMUM_COMPUTE_CAPABILITY") for op in found):
+            return None
+        return [
+            op.NAME for op in found
+            if op.CUDA_MINIMUM_COMPUTE_CAPABILITY <= cc
+            and cc <= (op.CUDA_MAXIMUM_COMPUTE_CAPABILITY or (99, 0))
+        ]
+    except Exception:
+        return None
 
 
 def bitsandbytes():

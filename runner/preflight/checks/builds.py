@@ -10,7 +10,15 @@ from runner.preflight.checks.trainer import numbers
 from runner.preflight.cures.model import REMOVED, Fix
 from runner.preflight.driver import Driver
 from runner.preflight.facts import Facts
-from runner.preflight.gpu_code import Fit, Wheel, driver_runs, fit, gfx_override, wheel_for
+from runner.preflight.gpu_code import (
+    Fit,
+    Wheel,
+    codes_of,
+    driver_runs,
+    fit,
+    gfx_override,
+    wheel_for,
+)
 from runner.preflight.model import Finding, check, failed, passed, skipped, warned
 from runner.preflight.probe import Device, Package, gpu_packages
 
@@ -162,10 +170,18 @@ def judge_xformers(found: Device, package: Package) -> Finding:
     if package.built_cuda == "none":
         detail = f"xformers {package.version} is built without CUDA."
         return failed("built without CUDA", detail, advice, fix)
-    if package.operators == ():
-        gpu = ", ".join(dict.fromkeys(found.capabilities))
+    gpu = next(iter(found.capabilities), "")
+    asked = package.operators is None and package.archs and gpu[:1].isdigit()
+    fitting = fit(gpu, codes_of(package.archs)) if asked else None
+    if package.operators == () or fitting is Fit.NONE:
         detail = f"xformers {package.version} has no attention for compute capability {gpu}."
         return failed(f"none for {gpu}", detail, advice, fix)
+    if fitting is Fit.PTX:
+        detail = (
+            f"xformers {package.version} is built for {' '.join(package.archs)}; a GPU of compute "
+        )
+        detail += f"capability {gpu} is newer, and parts of it may fail."
+        return warned(f"old for {gpu}", detail, advice, fix)
     return passed(package.version or "loads", f"xformers {package.version} loads its GPU code.")
 
 

@@ -296,6 +296,27 @@ def test_xformers_by_its_own_check(package: Package, status: str, evidence: str)
 
 
 @pytest.mark.parametrize(
+    ("archs", "card", "status", "evidence"),
+    [
+        ("7.5 8.0+PTX 8.0 9.0a", "8.9", "pass", "0.0.29"),
+        ("7.5 8.0+PTX 8.0 9.0a", "9.0", "pass", "0.0.29"),
+        ("6.0+PTX 7.0 7.5 8.0+PTX 9.0a", "12.0", "warn", "old for 12.0"),
+        ("7.5 8.0 9.0a", "12.0", "fail", "none for 12.0"),
+        ("7.5 8.0+PTX 8.0 9.0a", "6.1", "fail", "none for 6.1"),
+        ("", "12.0", "pass", "0.0.29"),
+    ],
+)
+def test_xformers_is_built_for_some_cards(
+    archs: str, card: str, status: str, evidence: str
+) -> None:
+    package = Package("0.0.29", archs=tuple(archs.split()))
+    found = builds.judge_xformers(torch("2.7.1+cu128", card), package)
+    assert (found.status, found.evidence) == (status, evidence)
+    sure = Package("0.0.29", archs=tuple(archs.split()), operators=("cutlassB",))
+    assert builds.judge_xformers(torch("2.7.1+cu128", card), sure).status == "pass"
+
+
+@pytest.mark.parametrize(
     ("package", "device", "status", "evidence"),
     [
         (Package("0.45.0", gpu=True), GPU, "pass", "0.45.0"),
@@ -381,6 +402,7 @@ class Accelerator:
 XFORMERS = """
 class Built:
     torch_version, cuda_version = "2.1.2+cu121", 1201
+    build_env = {"TORCH_CUDA_ARCH_LIST": "8.0+PTX 9.0a"}
 class Wrong(Exception):
     build_info = Built
 _build_metadata = None
@@ -425,6 +447,7 @@ def test_the_probe_asks_the_packages_themselves(project: Project, trainer: str) 
         problem="xFormers can't load C++/CUDA extensions. xFormers was built",
         built_torch="2.1.2+cu121",
         built_cuda="12.1",
+        archs=("8.0+PTX", "9.0a"),
     )
     told = found.packages["bitsandbytes"]
     assert (told.version, told.gpu, told.problem) == ("0.41.1", False, None)
