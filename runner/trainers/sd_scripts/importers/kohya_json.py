@@ -119,7 +119,7 @@ class _Reader:
 
     def plain_fields(self, given: Collection[str]) -> None:
         """Fields that are flags of the same name, or of one model's."""
-        added: list[str] = []
+        added: set[str] = set()
         special = FIELDS.own | FIELDS.accelerate | FIELDS.network
         special |= {box for box, *_ in FIELDS.models}
         foreign = tuple(prefix for *_, prefix in FIELDS.models if prefix != self.prefix)
@@ -136,8 +136,10 @@ class _Reader:
             self.put(flag, self.text(name))
             if flag not in FIELDS.plain:
                 self.uncertain.add(flag)
-            if name not in given and flag in self.told.flags:
-                added.append(flag)
+            if name in given:
+                added.discard(flag)
+            elif flag in self.told.flags:
+                added.add(flag)
         if added:
             names = ", ".join(sorted(added))
             self.told.notes.append(f"not in the file, set to the defaults of kohya_ss: {names}")

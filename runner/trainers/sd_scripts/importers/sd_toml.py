@@ -29,6 +29,8 @@ _SCRIPT_OF_NETWORK = {
     **{script.network_module: name for name, script in reversed(list(SCRIPTS.items()))},
     "networks.oft_flux": "flux_train_network.py",
 }
+#: older versions of kohya_ss saved no LoRA_type, but always these
+_WINDOW_FIELDS = frozenset({"epoch", "lr_warmup", "max_resolution"})
 #: "xl" at the end of a word, and the well-known families
 _SDXL_NAME = re.compile(r"xl(?![a-z])|pony|illustrious|noobai", re.I)
 _SIGNS = frozenset({"pretrained_model_name_or_path", "network_module", "output_name"})
@@ -45,7 +47,8 @@ def is_flags(values: Any) -> bool:
     if not isinstance(values, dict) or "LoRA_type" in values:
         return False
     keys = {path[-1] for path, _ in entries(values)}
-    return is_easy(values) or bool(translated(values).name) or "network_module" in keys
+    flags = "network_module" in keys or ("network_dim" in keys and not keys & _WINDOW_FIELDS)
+    return is_easy(values) or bool(translated(values).name) or flags
 
 
 def parse_settings(text: str, source: str, suffix: str) -> Any:

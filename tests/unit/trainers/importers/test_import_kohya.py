@@ -317,6 +317,23 @@ def test_what_the_window_refuses_to_start_is_said(
     assert refused == ([f"kohya_ss does not start LoRA_type = {said}"] if said else [])
 
 
+def test_a_json_of_the_first_versions_has_no_lora_type(desk: Desk) -> None:
+    fields = {"max_resolution": "512,512", "epoch": "1", "network_dim": 128, "use_8bit_adam": True}
+    train = desk.config(desk.imported(json.dumps(fields), "gui.json")).train
+    assert train["network_module"] == "networks.lora"
+    assert train["optimizer_type"] == "AdamW8bit"
+    assert train["resolution"] == "512,512"
+
+
+def test_a_json_of_flags_gets_no_defaults_of_a_window(desk: Desk) -> None:
+    fields = {"output_name": "x", "network_dim": 64, "epochs": 10, "resolution": "768,768"}
+    made = desk.imported(json.dumps(fields), "flags.json")
+    train = dict(desk.config(made).train)
+    assert train.pop("epochs", 10) == 10  # not a flag of any trainer
+    assert train == {"output_name": "x", "network_dim": 64, "resolution": "768,768"}
+    assert '# network_module = "..."  # missing: ' in made.config_text
+
+
 def test_an_unknown_lora_type_is_listed(desk: Desk) -> None:
     made = desk.imported('{"LoRA_type": "New", "network_dim": 4}', "gui.json")
     assert made.unmapped == ("LoRA_type = New: unknown; set network_module yourself",)
