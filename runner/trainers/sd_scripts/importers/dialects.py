@@ -26,6 +26,17 @@ _SIGNS_OF = (
 _TRAINING = re.compile(
     r"\bpython\S*\s[^\n;]*train\S*\.py\b|\baccelerate(?:-|\s+)launch\b|fine_tune\.py"
 )
+_FENCE = re.compile(
+    r"^[ \t]*(?P<mark>```+|~~~+)[ \t]*(?P<language>\w*)[^\n]*\n(?P<code>.*?)^[ \t]*(?P=mark)",
+    re.M | re.S,
+)
+#: language of a code block -> ending of such a file
+_LANGUAGES = {
+    "bat": ".bat", "cmd": ".bat", "batch": ".bat", "batchfile": ".bat", "dos": ".bat",
+    "powershell": ".ps1", "ps1": ".ps1", "pwsh": ".ps1", "python": ".py", "py": ".py",
+}  # fmt: skip
+_CARETS = re.compile(r"\^[ \t]*$", re.M)
+_BACKSLASHES = re.compile(r"\\[ \t]*$", re.M)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +61,15 @@ def as_shell(text: str, suffix: str, source: str) -> ShellText:
 
 
 def _as_shell(text: str, suffix: str, source: str) -> ShellText:
+    if suffix not in (".ipynb", ".py") and (fenced := _fenced(text)):
+        text, suffix = fenced
     kind = suffix
     if suffix in ("", ".txt", ".md"):
         kind = next((kind for kind, sign in _SIGNS_OF if sign.search(text)), "")
     elif suffix not in (".ipynb", ".bat", ".cmd", ".ps1", ".py"):
         kind = "cell" if dict(_SIGNS_OF)["cell"].search(text) else ""
+    if kind == "" and len(_CARETS.findall(text)) > 1 and not _BACKSLASHES.search(text):
+        kind = ".bat"
     if kind in (".bat", ".cmd"):
         commands = read_cmd(text, source)
         return _shell_text("read as a script of the Windows command prompt", commands)
@@ -69,6 +84,15 @@ def _as_shell(text: str, suffix: str, source: str) -> ShellText:
     if kind == "cell":
         return _python(program_of([without_marks(text)]), source, "")
     return ShellText(text)
+
+
+def _fenced(text: str) -> tuple[str, str] | None:
+    """The code block with a training in a text of Markdown, after as many empty lines, and its kind."""
+    for match in _FENCE.finditer(text):
+        if _TRAINING.search(match["code"]) or "train_network.py" in match["code"]:
+            kind = _LANGUAGES.get(match["language"].lower(), "")
+            return "\n" * text.count("\n", 0, match.start("code")) + match["code"], kind
+    return None
 
 
 def _shell_text(

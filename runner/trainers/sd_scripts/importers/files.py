@@ -24,7 +24,11 @@ from runner.trainers.sd_scripts.importers.model import (
     ImportRefused,
     on_windows,
 )
-from runner.trainers.sd_scripts.importers.other_formats import refuse_other
+from runner.trainers.sd_scripts.importers.other_formats import (
+    OtherTrainer,
+    refuse_command,
+    refuse_other,
+)
 from runner.trainers.sd_scripts.importers.project import dataset_section, look_at_project
 from runner.trainers.sd_scripts.importers.refine import (
     PROPOSAL,
@@ -107,7 +111,10 @@ def _draft(text: str, source: str, path: Path | None, where: Context) -> Draft:
     try:
         files, lost = written_files(shell, folder)
         draft = read_shell(shell.text, source, path, where, files)
+        refuse_command(draft, source)
         draft = replace(draft, unmapped=(*draft.unmapped, *lost))
+    except OtherTrainer:
+        raise
     except ImportRefused:
         configuration = configured(shell, text, source, folder, where)
         if configuration is None:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from runner.trainers.sd_scripts.importers.model import ImportRefused
+from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused
 
 _USUAL = "a script, a --config_file TOML or a kohya_ss JSON for sd-scripts"
 #: items checked
@@ -22,12 +22,23 @@ def _formats() -> list[dict[str, Any]]:
     return formats
 
 
+class OtherTrainer(ImportRefused):
+    """The file is for another trainer."""
+
+
 def refuse_other(values: Any, source: str) -> None:
-    """Raises ImportRefused with the name of the format if it is a known other one."""
+    """Raises OtherTrainer with the name of the format if it is a known other one."""
     for one in _formats():
         if _matches(values, one):
             give = one.get("give", _USUAL)
-            raise ImportRefused(f"{source} is {one['what']}; use {give}")
+            raise OtherTrainer(f"{source} is {one['what']}; use {give}")
+
+
+def refuse_command(draft: Draft, source: str) -> None:
+    """Raises OtherTrainer if the command starts a script of another trainer."""
+    musubi = "musubi" in f"{draft.sd_scripts}/{draft.script}"
+    values = {**draft.train, **({"dit": "", "network_module": ""} if musubi else {})}
+    refuse_other(values, f"the command in {source}")
 
 
 def _matches(values: Any, one: Mapping[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from runner.trainers.sd_scripts.importers.commands import (
     MOST_CALLS,
     Commands,
     joined,
+    slashes,
     unknown,
     without_marks,
 )
@@ -40,6 +41,8 @@ _GROWS = re.compile(
     r"(?:\[void\]|\$null\s*=)?\s*\(?\$(\w+)\.(Add|AddRange|Insert)\((.*)\)\)?(?:\s*\|\s*Out-Null)?",
     re.I | re.S,
 )
+_WRITES = re.compile(r"\|\s*(?:Set-Content|Out-File)\s", re.I)
+_ENCODINGS = frozenset({"utf8", "utf-8", "ascii", "unicode", "utf8nobom", "default"})
 _WORD = re.compile(r"[A-Za-z][\w-]*")
 #: commands that start no training
 _SILENT = re.compile(
@@ -243,7 +246,20 @@ class _Reader:
         ]
         self.scope.set(name, grown)
 
+    def write(self, text: str, path: str) -> None:
+        """`"..." | Set-Content file`."""
+        words = argument_words(path, self.scope)
+        files = [
+            word for word in words if not word.startswith("-") and word.lower() not in _ENCODINGS
+        ]
+        if files:
+            content = joined(texts(evaluate(text, self.scope)), "\n")
+            self.commands.written[slashes(files[0])] = content
+
     def command(self, text: str, line: int) -> None:
+        if match := _WRITES.search(text):
+            self.write(text[: match.start()], text[match.end() :])
+            return
         if text[:1] in "&.":
             text = text[1:].lstrip() if text[:1] == "&" or text[1:2].isspace() else text
         try:

@@ -341,6 +341,8 @@ class _Parser:
                     value, self.at = method(match[1].lower(), value, given), end
                 elif isinstance(value, dict | list):
                     value, self.at = member(value, match[1]), match.end()
+                elif isinstance(value, str) and match[1] in ("Path", "FullName", "ProviderPath"):
+                    self.at = match.end()  # of Resolve-Path or Get-Item
                 else:
                     return value  # `$name.safetensors`
             elif self.text[self.at : self.at + 1] == "[" and isinstance(value, dict | list):

@@ -155,6 +155,11 @@ def test_flags_in_json_or_yaml_are_those_of_a_toml(desk: Desk) -> None:
         ("meta.json", '{"/a.png": {"caption": "x"}, "/b.png": {"caption": "y", "tags": "z"}}', "its in_json"),
         ("y.yaml", "a: |\n  block\n", "y.yaml:1: this YAML is not a list of settings"),
         ("z.yaml", "network_module: &a x\n", "z.yaml:1: this YAML"),
+        ("m.bat", "python src\\musubi_tuner\\ltx2_train_network.py ^\n --network_dim 4\n", "for musubi-tuner"),
+        ("m.sh", "accelerate launch wan_train_network.py --dit /d --network_module networks.lora_wan",
+         "for musubi-tuner, another trainer"),
+        ("d.py", "subprocess.run(['accelerate', 'launch', 'train_dreambooth_lora_sdxl.py',"
+         " '--instance_data_dir=/i'])", "the command in .* is for a script of diffusers"),
         ("l.json", "[1, 2]", "not a LoRA configuration of kohya_ss"),
     ],
 )  # fmt: skip

@@ -82,6 +82,36 @@ def test_a_script_of_powershell(text: str, words: str) -> None:
     ).replace("yyyy )", "yyyy)").replace("v )", "v)")
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            ".md",
+            "# Train\n\n```bat\npython train_network.py ^\n  --seed=1 ^\n  --x\n```\n```bash\nls\n```\n",
+        ),
+        ("", "Run this:\n```powershell\n$s = 1\npython train_network.py `\n  --seed=$s --x\n```\n"),
+        (".sh", "python train_network.py ^\n--seed=1 ^\n--x\n"),
+        (".txt", "~~~\npython train_network.py \\\n --seed=1   --x\n~~~\n"),
+    ],
+)
+def test_code_in_a_text_and_carets_in_a_shell_script(name: str, text: str) -> None:
+    words = as_shell(text, name, "x").text.replace("\\\n", " ").split()
+    assert words == ["python", "train_network.py", "--seed=1", "--x"]
+
+
+def test_a_dataset_config_that_powershell_writes() -> None:
+    read = as_shell(
+        '$r = (Resolve-Path (Join-Path $PSScriptRoot "..")).Path\n$f = Join-Path $r "t\\d.toml"\n'
+        '$i = "a\\b".Replace("\\", "/")\n@"\n[[datasets]]\nx = "$i"\n"@ | Set-Content -LiteralPath $f\n'
+        "& (Resolve-Path $P) train_network.py --dataset_config $f --c (Join-Path $r c.toml)\n",
+        ".ps1", "x",
+    )  # fmt: skip
+    assert dict(read.written) == {"./../t/d.toml": '[[datasets]]\nx = "a/b"'}
+    assert read.text.strip().endswith(
+        "train_network.py --dataset_config ./../t/d.toml --c ./../c.toml"
+    )
+
+
 def test_what_is_not_followed_is_said() -> None:
     text = "switch ($x) { 1 { $a = 2 } }\nfor ($i = 0; $i -lt 3; $i++) {\n python train_network.py --x=$i\n}\n"
     read = as_shell(text, ".ps1", "x")
