@@ -74,7 +74,10 @@ def _replaced(text: str, sign: str, pattern: str, new: str) -> str | None:
     found = re.escape(pattern) if not re.search(r"[*?\[]", pattern) else _searched(pattern)
     found = {"/#": rf"\A(?:{found})", "/%": rf"(?:{found})\Z"}.get(sign, found)
     try:
-        return re.sub(found, lambda _: new, text, count=sign != "//", flags=re.S)
+        if not text and re.fullmatch(found, ""):
+            return new
+        put = re.compile(found, re.S)
+        return put.sub(lambda match: new if match[0] else "", text, count=sign != "//")
     except re.error:
         return None
 

@@ -120,18 +120,17 @@ class Scope(State):
         fields: list[Field] = []
         apart = False  # does the next piece begin a field?
         for values, whole in self._values(text, quoted=quoted):
-            behind = False
-            if split and not whole:
-                apart |= bool(values) and values[0].text[:1].isspace()
-                behind = bool(values) and values[-1].text[-1:].isspace()
-                values = [piece for one in values for piece in self.split(one)]
+            falls_apart = split and not whole
+            blanks = tuple(filter(str.isspace, self.signs())) if falls_apart else ()
             for index, value in enumerate(values):
-                if index or apart or not fields:
-                    fields.append(value)
-                else:
-                    fields[-1] += value
-                apart = False
-            apart |= behind
+                apart |= bool(index) or value.text.startswith(blanks)
+                for at, piece in enumerate(self.split(value) if falls_apart else [value]):
+                    if at or apart or not fields:
+                        fields.append(piece)
+                    else:
+                        fields[-1] += piece
+                    apart = False
+                apart |= value.text.endswith(blanks)
             if len(fields) > MOST_FIELDS or (fields and len(fields[-1].text) > MOST_CHARACTERS):
                 raise ShellSyntax(line, "a variable grows beyond the limit of a command")
         return fields
@@ -302,10 +301,15 @@ class Scope(State):
         old, new = rest, ""
         if sign[0] == "/":
             old, _, new = halves(rest)
-        found = self.pattern(Token(old, 0))
-        texts = [changed(one.text, sign, found.text, self.quoted(new).text) for one in values]
-        if found.unknown or None in texts:
-            return [Field("", found.unknown or (f"${{{expression}}} is too long to be read",))]
+        found, put = self.pattern(Token(old, 0)), self.quoted(new)
+        texts = [changed(one.text, sign, found.text, put.text) for one in values]
+        if found.unknown or put.unknown or None in texts:
+            return [
+                Field(
+                    "",
+                    found.unknown or put.unknown or (f"${{{expression}}} is too long to be read",),
+                )
+            ]
         return [Field(text) for text in texts if text is not None]
 
     def sum(self, source: str) -> int | None:

@@ -53,7 +53,7 @@ def computed(
         sums = _Sum(found, value_of, put)
         result = sums.several()
         return result if sums.at == len(found) else None
-    except (ValueError, ArithmeticError, RecursionError):
+    except (ValueError, ArithmeticError, LookupError, RecursionError):
         return None
 
 

@@ -35,13 +35,13 @@ _QUOTED_PIECE = re.compile(
     rf"""\\\n | \\(?P<escaped>[$`"\\]) | {_VARIABLE} | (?P<plain>[^\\"$`]+|\\)""", re.X | re.S
 )
 _QUOTE = re.compile(r"(?:\$(?=['\"]))?(['\"`])")
-#: what opens an expansion -> its kind, what closes it, what counts in it
+#: what opens an expansion -> its kind, what nests in it, what closes it, what counts in it
 _IN_BRACKET = re.compile(
     r"""\\.|'[^']*'|[()]|<<-?[ \t]*\\?(['"]?)(\w+)\1[^\n]*\n.{0,3000}?^\t*\2$""", re.S | re.M
 )
 _BRACKETS = {
-    "${": ("variable", "}", re.compile(r"\\.|[{}]", re.S)),
-    **dict.fromkeys(("$(", "<(", ">("), ("command", ")", _IN_BRACKET)),
+    "${": ("variable", "${", "}", re.compile(r'\\.|"(?:\\.|[^"\\])*"|\$\{|\}', re.S)),
+    **dict.fromkeys(("$(", "<(", ">("), ("command", "(", ")", _IN_BRACKET)),
 }
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(?:\[([^\]\n]*)\])?(\+?)=")
 _KEYED_ITEM = re.compile(r"\[([^\]\n]*)\]()=")
@@ -128,10 +128,10 @@ def piece(text: str, at: int, *, quoted: bool) -> tuple[str, str, int]:
 def _bracket(text: str, at: int) -> tuple[str, str, int]:
     """Quoted and inner brackets do not end it."""
     opening = text[at : at + 2]
-    kind, closing, inside = _BRACKETS[opening]
+    kind, opens, closing, inside = _BRACKETS[opening]
     depth = 1
     for match in inside.finditer(text, at + 2):
-        depth += (match[0] == opening[-1]) - (match[0] == closing)
+        depth += (match[0] == opens) - (match[0] == closing)
         if depth > MOST_NESTED:
             levels = f"over {MOST_NESTED} levels"
             raise wrong(text, at, f"brackets are nested too deeply ({levels})")
