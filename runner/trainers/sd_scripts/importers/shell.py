@@ -31,6 +31,8 @@ from runner.trainers.sd_scripts.scripts import SCRIPTS, TRAINED
 
 #: a command with at most this many steps is a smoke test of the other one
 SMOKE_STEPS_AT_MOST = 50
+#: trainings that are left out, one by one
+MOST_LISTED = 5
 _CHDIR = re.compile(r"^#SBATCH\s+(?:--chdir[= ]|-D\s*)(\S+)", re.M)
 _SMOKE_NAME = re.compile(r"smoke|(?:^|[_-])(?:dry|try|test)(?:[_-]|$)", re.I)
 #: of a file that the script reads
@@ -75,7 +77,8 @@ class _Training:
         if not bases and len(script.parts) == 1 and script.name in _OWN_SCRIPTS:
             bases = found.around[:1]
         if script.is_absolute() or not bases or bases[0] == start:
-            return start, ()
+            unknown = self.invocation.cwd is None
+            return start, (f"relative paths are read as if they start in {start}",) * unknown
         where = f"where {self.line.script} is; read as if started in {bases[0]}"
         return bases[0], (f"the command does not say {where}",)
 
@@ -176,7 +179,10 @@ def _draft(
     unmapped = list(line.train.unmapped)
     if len(trainings) > 1:
         notes.append(f"using {main.words()}")
-    notes += [f"{other.words()} is another training; it is left out" for other in others]
+    listed = others[:MOST_LISTED]
+    notes += [f"{other.words()} is another training; it is left out" for other in listed]
+    if others[MOST_LISTED:]:
+        notes.append(f"{len(others) - MOST_LISTED} more trainings are left out")
     if invocation.redirected:
         notes.append("output redirection is left out; the console of every run is kept")
     difference: Flags = {"max_train_steps": 5}
@@ -232,7 +238,8 @@ def _smoke_difference(train: Flags, smoke: Flags) -> dict[str, FlagValue]:
 def _checkout(path: Path, training: _Training, cwd: Path, found: Found) -> Path | None:
     """The folder of an sd-scripts script if the command contains it, else a named one, else the first one
     found."""
-    said = training.invocation.moved or len(PurePath(training.line.script).parts) > 1
+    moved = training.invocation.moved and training.invocation.cwd is not None
+    said = moved or len(PurePath(training.line.script).parts) > 1
     if path.name in _OWN_SCRIPTS and (said or path.exists()):
         return path.parent
     if path.parent.name in ("sd-scripts", "sd_scripts"):  # a script of one's own in a checkout

@@ -79,8 +79,11 @@ def _cd(scope: Scope, words: Sequence[Token], fields: Sequence[Field]) -> bool |
         before = scope.folders[:-1]
         scope.cwd = before[-1] if before else None
         return True
-    known = not any(one.unknown for one in fields)
-    scope.cwd = folder_of("".join(given[:1]) or "~", scope.cwd) if known else None
+    if unknown := [why for one in fields for why in one.unknown]:
+        scope.say(words[0].line, f"the folder of `{name}` is unknown: {unknown[0]}")
+        scope.cwd = None
+    elif given != [""]:  # that stays
+        scope.cwd = folder_of("".join(given[:1]) or "~", scope.cwd)
     return None  # does the folder exist?
 
 

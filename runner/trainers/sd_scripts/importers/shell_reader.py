@@ -18,6 +18,8 @@ from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax, Token
 
 #: of one loop
 MOST_ROUNDS = 500
+#: values of a loop in a remark
+MOST_LISTED = 10
 
 
 @dataclass(slots=True)
@@ -179,11 +181,11 @@ class ScriptReader(Commands):
             values = (
                 [Field("", (f"${name} is set by a loop",))] if self._trains(node.arms[0][2]) else []
             )
-        listed = " ".join(value.text for value in values[:10]) + (
-            " ..." if len(values) > 10 else ""
-        )
-        known = len(values) > 1 and not values[0].unknown
-        note = f"it is in a loop over {listed}; using {values[0].text}" if known else ""
+        note = ""
+        if len(values) > 1 and not values[0].unknown:
+            listed = " ".join(value.text for value in values[:MOST_LISTED])
+            more = f" and {len(values) - MOST_LISTED} more" if len(values) > MOST_LISTED else ""
+            note = f"it is in a loop over {listed}{more}; using {values[0].text}"
 
         def rounds() -> Iterator[None]:
             for value in values:
@@ -211,7 +213,7 @@ class ScriptReader(Commands):
                 if self.scope.sum(step or "0") is None:
                     return
 
-        return self._rounds(node.arms[0][2], rounds(), "it is in a loop; using its first round")
+        return self._rounds(node.arms[0][2], rounds())
 
     def _while(self, node: Node) -> bool | None:
         condition, _, body = node.arms[0]
@@ -229,9 +231,9 @@ class ScriptReader(Commands):
                 doubtful |= self.searching or (endless and not leaves(body))
                 yield
 
-        return self._rounds(body, rounds(), "it is in a loop; using its first round")
+        return self._rounds(body, rounds())
 
-    def _rounds(self, body: list[Node], rounds: Iterator[None], note: str) -> bool | None:
+    def _rounds(self, body: list[Node], rounds: Iterator[None], note: str = "") -> bool | None:
         """Later rounds are read for what they add to variables; what they start is `again`."""
         start = len(self.found)
         first, last = start, True
@@ -249,8 +251,9 @@ class ScriptReader(Commands):
                 )
                 break
         self.found[first:] = [replace(one, again=True) for one in self.found[first:]]
-        if (note and number > 1) or "loop over" in note:
+        if note or number > 1:
             noted = self.found[start:first]
+            note = note or f"it is in a loop of {number} rounds; using the first"
             self.found[start:first] = [replace(one, notes=(*one.notes, note)) for one in noted]
         return last
 
