@@ -48,6 +48,7 @@ _FATAL = re.compile(
     r"|.*: command not found$|.*: No such file or directory$"
     # a shell or Windows that cannot start the launcher
     r"|(?:\S*/)?(?:sh|dash|bash|zsh): (?:line )?(?:\d+: )?\S+: (?:not found|Permission denied)$"
+    r"|(?:\S*/)?\w*sh: (?:command not found|Unknown command): \S+$|Python was not found; "
     r"|(?:[\w.-]{1,80} : The term )?'[\w.-]{1,80}' is not recognized as (?:an internal|the name)"
     r"|Fatal error in launcher: |.*Unable to create process using |No Python at '"
     r"|did not find executable at '|.*: bad interpreter: "
