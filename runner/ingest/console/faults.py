@@ -14,10 +14,18 @@ _SOURCE_CHARS = 200
 #: lines of other processes between the lines of a traceback; rich's boxes break up when a terminal wraps them
 _STRANGERS, _BOX_STRANGERS = 5, 40
 
-_TRACEBACK = "Traceback (most recent call last)"
+TRACEBACK = "Traceback (most recent call last):"
+_TRACEBACK = TRACEBACK[:-1]
 _FRAME = re.compile(r"\s*(?:\| )?File \"(.*)\", line \d+(?:, in ?(\S+)?)?")
 #: of a syntax error in the script itself, without a traceback
 _SYNTAX_FRAME = re.compile(r"\s*File \".*\.py\", line \d+$")
+#: the lines below `Error(s) in loading state_dict for X:`, where they have lost their indent
+_STATE_DICT = (
+    "size mismatch for ",
+    "Unexpected key(s) in ",
+    "Missing key(s) in ",
+    "While copying ",
+)
 _BOX_FRAME = re.compile(r"(.*):\d+ in (\w+|<\w+>)")
 _BOX_EDGES = "│|?┃"
 _BOX_CODE = re.compile(rf"(?:[❱>?] +)?\d+ [{_BOX_EDGES}]")
@@ -118,7 +126,7 @@ class FaultReader:
         """Read one line; True when it belongs to a traceback or to an exception's message."""
         if self._held is not None and self._goes_on(text, end, events):
             return True
-        if _TRACEBACK in text and (text.endswith(_TRACEBACK + ":") or _BOX.search(text)):
+        if _TRACEBACK in text and (text.endswith(TRACEBACK) or _BOX.search(text)):
             self._begin(text)
             return True
         if text.startswith("Exception ignored in"):
@@ -227,7 +235,7 @@ class FaultReader:
     def _belongs(self, held: ExceptionSeen, text: str) -> bool:
         if held.name.endswith("ChildFailedError"):
             return held.message.count("\n=====") < 2 and not text.startswith("Traceback")
-        if text[0] in " \t":
+        if text[0] in " \t" or text.startswith(_STATE_DICT):
             return True
         if self._box_width:  # rich wraps the message too, without an indent
             return self._last_length + 1 + len(text.split(" ", 1)[0]) > self._box_width

@@ -6,7 +6,7 @@ import re
 from collections import deque
 
 from runner.ingest.console.dataset import DatasetReader
-from runner.ingest.console.faults import FaultReader, fatal_word
+from runner.ingest.console.faults import TRACEBACK, FaultReader, fatal_word
 from runner.ingest.console.launches import LOOP, LaunchWatch
 from runner.ingest.console.records import Record, plain_text, record_start
 from runner.ingest.console.stream import WINDOW_BYTES, Bar, Text, TokenStream
@@ -184,6 +184,8 @@ class ConsoleParser:
         started = record_start(line, token.end)
         if started is not None:
             self._begin_record(started)
+            if started.message.strip() and line.endswith(TRACEBACK):
+                self._plain(TRACEBACK, token.end)  # another stream began in the middle of the line
         elif self._record is not None and self._record.continues_in(line):
             self._continue_record(line[self._record.column :], token.end)
         elif self._flat and self._flat_continuation(line):

@@ -658,6 +658,19 @@ def test_a_traceback_that_lost_its_indentation() -> None:
     assert seen.frames == ("/k/a.py:", "/k/library/train_util.py:get_optimizer")
 
 
+def test_a_traceback_that_begins_within_a_records_line() -> None:
+    """The record's stream and the traceback's are two."""
+    record = "2025-04-06 09:17:44 INFO     Using DreamBooth method.       sdxl_train.py:342"
+    log = record + traceback("TypeError: 'type' object is not subscriptable", "train")
+    (seen,) = collected(log).exceptions
+    assert seen.frames == ("a.py:train",)
+    caught = traceback("RuntimeError: Error(s) in loading state_dict for LoRANetwork:") + (
+        "size mismatch for lora_unet_x: copying a param\nsteps are not part of it\n"
+    )
+    (seen,) = collected(caught).exceptions
+    assert seen.message.endswith("\nsize mismatch for lora_unet_x: copying a param")
+
+
 def test_where_nothing_is_known_the_last_unread_lines_are_shown(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     child = "subprocess.CalledProcessError: Command '[]' returned non-zero exit status 1."
