@@ -40,7 +40,12 @@ _WORDS = {
     "Illegal instruction": 4,
 }
 _NAMED = re.compile(r"\bSIG[A-Z]{2,6}\b")
-_SHELL_WORD = re.compile(r"(?:^|\d )(" + "|".join(_WORDS) + r")\b")
+_SHELL_WORD = re.compile(r"(?:^|\d |task \S{1,20}: )(" + "|".join(_WORDS) + r")\b")
+#: A job manager's words (Slurm, PBS, LSF) -> its signal
+_JOB_WORDS = (
+    (re.compile(r"oom_kill event|task \S{1,20}: Out Of Memory"), 9),
+    (re.compile(r"\bCANCELLED AT\b|PBS: job killed|TERM_RUNLIMIT"), 15),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +73,8 @@ def end_signal(
     """The signal that ended the trainer; None: none, or unknown.
 
     Sources in this order: the exit record (a shell's 128 + n counts as signal n), the launcher's report of
-    its child, a raised interrupt, a shell's last line. After `model saved.` the last ones only count for a
-    crash while leaving."""
+    its child, a raised interrupt, the last line of a shell or a job manager. After `model saved.` the last ones
+    only count for a crash while leaving."""
     if exit_signal is not None:
         return EndSignal(exit_signal, f"{signal_name(exit_signal)} ended the process")
     if exit_code == 0:
@@ -89,9 +94,18 @@ def _reported(evidence: Evidence, exit_code: int | None, saved: bool) -> EndSign
     ended = _of_code(exit_code, f"exit code {exit_code}", saved) if exit_code is not None else None
     if ended is not None or evidence.own_exceptions:
         return ended
-    found = (match for text in reversed(evidence.fatals) if (match := _SHELL_WORD.search(text)))
-    match = next(found, None)
-    return EndSignal(_WORDS[match[1]], match.string) if match is not None else None
+    found = (_of_line(text) for text in reversed(evidence.fatals))
+    return next((ended for ended in found if ended is not None), None)
+
+
+def _of_line(text: str) -> EndSignal | None:
+    """What a shell or a job manager reports."""
+    match = _SHELL_WORD.search(text)
+    if match is not None:
+        return EndSignal(_WORDS[match[1]], text)
+    return next(
+        (EndSignal(signal, text) for words, signal in _JOB_WORDS if words.search(text)), None
+    )
 
 
 def _of_code(code: int, words: str, saved: bool) -> EndSignal | None:

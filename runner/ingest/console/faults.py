@@ -52,6 +52,9 @@ _FATAL = re.compile(
     r"|terminate called after throwing |what\(\): |libc\+\+abi: |LLVM ERROR: "
     r"|.*: failed assertion "
     r"|.*(?:oom-kill event|oom_kill event)"
+    # job managers: Slurm, PBS, LSF
+    r"|slurmstepd: error: \*\*\* (?:JOB|STEP) .*CANCELLED AT|=>> PBS: job killed|TERM_RUNLIMIT: "
+    r"|srun: error: \S+: tasks? \S+: (?:Killed|Terminated|Out Of Memory|Segmentation fault|Bus error|Aborted)"
     r"|.*CUDA Setup failed despite "
     r"|.*: command not found$|.*: No such file or directory$"
     # a shell or Windows that cannot start the launcher
@@ -239,8 +242,9 @@ class FaultReader:
             return True
         if self._box_width:  # rich wraps the message too, without an indent
             return self._last_length + 1 + len(text.split(" ", 1)[0]) > self._box_width
-        # transformers: the reason is below, at the margin
-        return self._held_lines == 1 and held.message.endswith("look up to see its traceback):")
+        # transformers, numpy: the reason is below, at the margin
+        below = not held.message or held.message.endswith("look up to see its traceback):")
+        return self._held_lines == 1 and below
 
 
 def _shortened(message: str) -> str:

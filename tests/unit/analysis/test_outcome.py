@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from runner.analysis.facts import RunFacts
 from runner.analysis.outcome import Verdict, judge
+from runner.history.inspect import inspect_log
 from runner.model import Checkpoint, Expectation, Outcome, Phase
 from runner.model.events import ExceptionSeen
 from runner.state.evidence import Evidence
@@ -533,3 +535,26 @@ def test_a_part_that_did_not_load_is_a_remark_beside_any_end() -> None:
     warned = replace(SAVED, warnings=("create LoRA for U-Net: 0 modules", "another warning"))
     for facts in (replace(GOOD, evidence=warned), replace(GOOD, evidence=warned, exit_code=1)):
         assert any("no modules in the U-Net" in reason for reason in judge(facts).reasons)
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "signal"),
+    [
+        ("slurmstepd: error: *** JOB 4711 ON g3 CANCELLED AT 2024-05-01T10:00:00 DUE TO TIME LIMIT ***",
+         "killed_by_signal", "TIME LIMIT"),
+        ("slurmstepd: error: Detected 1 oom_kill event in StepId=4711.batch. Some of the step tasks have been "
+         "OOM Killed.", "host_out_of_memory", "oom_kill"),
+        ("srun: error: g3: task 0: Out Of Memory", "killed_by_signal", "Out Of Memory"),
+        ("=>> PBS: job killed: walltime 3641 exceeded limit 3600", "killed_by_signal", "walltime"),
+    ],
+)  # fmt: skip
+def test_a_job_manager_that_ends_the_training_is_the_cause(
+    tmp_path: Path, line: str, key: str, signal: str
+) -> None:
+    log = tmp_path / "slurm-4711.out"
+    bar = "steps:   1%|1         | 2/240 [00:10<10:10,  1.20it/s, avr_loss=0.12]"
+    log.write_text(f"running training\n{bar}\n{line}\n", encoding="utf-8")
+    report = inspect_log(log)
+    assert report.outcome is Outcome.KILLED
+    assert report.cause is not None
+    assert (report.cause.key, signal in report.cause.evidence) == (key, True)
