@@ -38,8 +38,8 @@ _LAUNCHER = ("CalledProcessError", "ChildFailedError", "SignalException", "Proce
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """`exceptions`: those after which the bar did not advance, in order: earlier ones did not end the
-    training. `phase`: what the trainer was doing when the first of them was raised, else at the end.
+    """`exceptions`, `fatals`: those after which the bar did not advance, in order: earlier ones did not end
+    the training. `phase`: what the trainer was doing when the first of them was raised, else at the end.
     `final_begun`: the final file, without step or epoch in its name, was being written. `resumed`: a state
     was loaded. `unread`: the last unknown lines, just before an exception or the end, or
     the last unknown record of level ERROR."""
@@ -92,16 +92,16 @@ class EvidenceCollector:
             case StepShown(shown_step=shown):
                 self._shown = max(shown, self._shown)
                 # a closed bar is drawn again, with the step in progress
-                if found.exceptions and shown > self._fault_shown + 1:
-                    self._keep(exceptions=())
+                if (found.exceptions or found.fatals) and shown > self._fault_shown + 1:
+                    self._keep(exceptions=(), fatals=())
                     self._fault_phase = None
             case PhaseChanged(phase=phase):
                 self._keep(phase=phase)
             case ExceptionSeen() if not _BENIGN.search(event.message):
-                if not found.exceptions:
-                    self._fault_phase, self._fault_shown = found.phase, self._shown
+                self._note_fault()
                 self._keep(exceptions=(*found.exceptions, event)[-_EXCEPTIONS_KEPT:])
             case FatalSeen(text=text):
+                self._note_fault()
                 self._keep(fatals=(*found.fatals, text)[-_FATALS_KEPT:])
             case WarningSeen(level=level, text=text) if text not in found.warnings:
                 self._keep(warnings=(*found.warnings, text)[:_WARNINGS_KEPT])
@@ -117,6 +117,11 @@ class EvidenceCollector:
                 self._keep(unread=lines)
             case CheckpointSaving(path=path):
                 self._keep(final_begun=KOHYA_NAMES.parse(path).final)
+
+    def _note_fault(self) -> None:
+        """Where the first fault was: the bar advances past it if the training survives."""
+        if not (self._found.exceptions or self._found.fatals):
+            self._fault_phase, self._fault_shown = self._found.phase, self._shown
 
     def _keep(self, **fields: Any) -> None:
         self._found = replace(self._found, **fields)

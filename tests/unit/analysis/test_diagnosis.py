@@ -729,6 +729,9 @@ def test_an_exception_that_training_survived_is_forgotten() -> None:
     # the bar of a trainer that dies shows once more, with the step that was under way
     assert len(collected(log).exceptions) == 1
     assert collected(log + bar.format(n=3)).exceptions == ()
+    said = "Could not locate zlibwapi.dll. Please make sure it is in your library path!\n"
+    assert collected(said + bar.format(n=1)).fatals != ()
+    assert collected(said + bar.format(n=1) + bar.format(n=2)).fatals == ()
 
 
 def test_memory_that_ran_out_while_sampling_says_so() -> None:
