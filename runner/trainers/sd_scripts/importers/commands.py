@@ -27,7 +27,7 @@ MOST_CALLS = 15
 
 _UNKNOWN = re.compile("\ue000([^\ue001]*)\ue001|\ue002(\\w*)\ue003")
 _MARKS = re.compile("[\ue000-\ue003]")
-_STARTS_TRAINING = re.compile(r"\.py\b|\baccelerate\b")
+_STARTS_TRAINING = re.compile(r"train\S*\.py\b|\bfine_tune\.py\b|\baccelerate\b|\btorchrun\b")
 #: commands of a notebook that decide where and with what a training starts
 _USEFUL = re.compile(r"\.py\b|\b(?:accelerate|cd|export|source|activate|conda|torchrun)\b")
 _ACTIVATION = re.compile(r"(.*?)[\\/](?:Scripts|bin)[\\/]activate(?:\.\w+)?", re.I)
@@ -63,10 +63,11 @@ def slashes(text: str) -> str:
 
 @dataclass(slots=True)
 class Commands:
-    """`source`: name of the file in messages. `written`: configurations that the file would write, by path.
+    """`source`: name of the file in messages; `here`: its folder. `written`: what it would write, by path.
     `in_doubt`: enclosing conditions that are unknown, for display."""
 
     source: str
+    here: str = "."
     notes: list[str] = field(default_factory=list)
     written: dict[str, Any] = field(default_factory=dict)
     in_doubt: list[str] = field(default_factory=list)
@@ -125,6 +126,7 @@ class Commands:
         if on_windows(folder):
             said = "a Windows path; relative paths are read as if it were the folder of this file"
             self.say(line, f"{folder} is {said}")
+            self._lines = [[p for p in parts if not p.startswith("cd ")] for parts in self._lines]
         else:
             self.shell(line, f"cd {quoted(slashes(folder))}")
 

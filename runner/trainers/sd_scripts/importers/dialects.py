@@ -50,17 +50,18 @@ class ShellText:
     configs: tuple[dict[Any, Any], ...] = ()
 
 
-def as_shell(text: str, suffix: str, source: str) -> ShellText:
-    """Raises ImportRefused."""
+def as_shell(text: str, suffix: str, source: str, here: str = ".") -> ShellText:
+    """`here`: the folder of the file. Raises ImportRefused."""
     try:
-        return _as_shell(text.replace("\r\n", "\n"), suffix, source)
+        return _as_shell(text.replace("\r\n", "\n"), suffix, Commands(source, here))
     except OverflowError:
         raise ImportRefused(
             f"{source}: a variable grows beyond the limit of a command; use the command itself"
         ) from None
 
 
-def _as_shell(text: str, suffix: str, source: str) -> ShellText:
+def _as_shell(text: str, suffix: str, commands: Commands) -> ShellText:
+    source = commands.source
     if suffix not in (".ipynb", ".py") and (fenced := _fenced(text)):
         text, suffix = fenced
     kind = suffix
@@ -71,18 +72,20 @@ def _as_shell(text: str, suffix: str, source: str) -> ShellText:
     if kind == "" and len(_CARETS.findall(text)) > 1 and not _BACKSLASHES.search(text):
         kind = ".bat"
     if kind in (".bat", ".cmd"):
-        commands = read_cmd(text, source)
-        return _shell_text("read as a script of the Windows command prompt", commands)
+        said = "read as a script of the Windows command prompt"
+        return _shell_text(said, read_cmd(text, commands))
     if kind == ".ps1":
-        return _shell_text("read as a PowerShell script", read_powershell(text, source))
+        return _shell_text("read as a PowerShell script", read_powershell(text, commands))
     if kind == ".py":
         said = "a Python program: only the commands it starts are read"
-        return _python(_tree(without_marks(text), source), source, said)
+        cells = bool(dict(_SIGNS_OF)["cell"].search(text))
+        body = program_of([without_marks(text)]) if cells else _tree(without_marks(text), source)
+        return _python(body, commands, said)
     if kind == ".ipynb":
         said = "a notebook: its shell lines (!, %) and the values that Python gives them are read"
-        return _python(program_of(cells_of(without_marks(text), source)), source, said)
+        return _python(program_of(cells_of(without_marks(text), source)), commands, said)
     if kind == "cell":
-        return _python(program_of([without_marks(text)]), source, "")
+        return _python(program_of([without_marks(text)]), commands, "")
     return ShellText(text)
 
 
@@ -110,10 +113,10 @@ def _tree(text: str, source: str) -> list[ast.stmt]:
         raise ImportRefused(f"{source}:{line}: not valid Python; use the command itself") from None
 
 
-def _python(body: list[ast.stmt], source: str, said: str) -> ShellText:
+def _python(body: list[ast.stmt], begun: Commands, said: str) -> ShellText:
     """Unknown conditions are read as if true only if no training starts otherwise."""
     for trusting in (False, True):
-        program = Program(Commands(source), trusting)
+        program = Program(Commands(begun.source, begun.here), trusting)
         program.read(body)
         if not _TRAINING.search(program.commands.text()):
             program.read_uncalled()

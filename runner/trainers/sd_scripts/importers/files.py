@@ -106,8 +106,8 @@ def _draft(text: str, source: str, path: Path | None, where: Context) -> Draft:
         return read_settings(values, source, folder, where)
     if not text.strip():
         raise ImportRefused(f"{source} is empty; choose a file with a training command")
-    shell = as_shell(text, suffix, source)
     folder = where.places.cwd if path is None else path.parent
+    shell = as_shell(text, suffix, source, str(folder))
     try:
         files, lost = written_files(shell, folder)
         draft = read_shell(shell.text, source, path, where, files)

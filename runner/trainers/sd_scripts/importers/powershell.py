@@ -54,10 +54,9 @@ _SILENT = re.compile(
 _NOT_FOLLOWED = frozenset({"switch", "while", "do", "for", "trap", "class", "data", "workflow"})
 
 
-def read_powershell(text: str, source: str) -> Commands:
+def read_powershell(text: str, commands: Commands) -> Commands:
     """Raises ImportRefused."""
-    commands = Commands(source)
-    reader = _Reader(commands, Scope())
+    reader = _Reader(commands, Scope(commands.here))
     reader.read(without_comments(without_marks(text)), 1)
     if not commands.text().strip():
         for body, line in list(reader.functions.values()):  # a script that only defines them

@@ -15,8 +15,10 @@ VARIABLE = re.compile(r"\$(?:\{(?P<braced>[^}]*)\}|(?:(?P<scope>\w+):)?(?P<name>
 
 @dataclass(slots=True)
 class Scope:
-    """Names are compared without case. `given`: parameters that a caller has set."""
+    """Names are compared without case. `here`: the script's folder; `given`: parameters that a caller has
+    set."""
 
+    here: str
     variables: dict[str, Value] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     given: set[str] = field(default_factory=set)
@@ -25,7 +27,7 @@ class Scope:
         self.variables[name.lower()] = value
 
     def copied(self) -> Scope:
-        return Scope(dict(self.variables), self.environment, set(self.given))
+        return Scope(self.here, dict(self.variables), self.environment, set(self.given))
 
     def changed_since(self, before: Scope) -> list[str]:
         old = before.variables
@@ -39,7 +41,7 @@ class Scope:
         if scope == "env":
             return self.environment.get(name, from_environment(name.upper()))
         constants: Mapping[str, Value] = {
-            "true": True, "false": False, "null": None, "psscriptroot": ".", "pwd": ".", "args": [],
+            "true": True, "false": False, "null": None, "psscriptroot": self.here, "pwd": ".", "args": [],
         }  # fmt: skip
         if name in constants and name not in self.variables:
             return constants[name]

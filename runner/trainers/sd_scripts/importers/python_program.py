@@ -56,9 +56,7 @@ class Program:
 
     commands: Commands
     trusting: bool = False
-    values: dict[str, Value] = field(
-        default_factory=lambda: {"__name__": "__main__", "__file__": "./x.py"}
-    )
+    values: dict[str, Value] = field(default_factory=dict)
     functions: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = field(default_factory=dict)
     called: set[str] = field(default_factory=set)
     dumped: list[dict[Any, Any]] = field(default_factory=list)
@@ -67,6 +65,9 @@ class Program:
     _line: int = 1
     _doubt: int = 0
     _uncalled: int = 0
+
+    def __post_init__(self) -> None:
+        self.values |= {"__name__": "__main__", "__file__": f"{self.commands.here}/program.py"}
 
     # ------------------------------------------------------------------ statements
 

@@ -38,14 +38,13 @@ _IF = re.compile(
 _WORD = re.compile(r"(?:\ue000[^\ue001]*\ue001|\"[^\"]*\"?|\^.|[^\s\"^])+", re.S)
 #: every variable of cmd is one of the environment; those that programs know
 _ENVIRONMENT = re.compile(
-    r"(?:CUDA|PYTORCH|TORCH|HF|HUGGINGFACE|TRANSFORMERS|NCCL|OMP|MKL|PYTHON|HIP|HSA|ROCR|WANDB|ACCELERATE|TF|XDG|TRITON"
+    r"(?:CUDA|PYTORCH|TORCH|HF|HUGGINGFACE|TRANSFORMERS|NCCL|OMP|MKL|PYTHON(?=[A-Z])|HIP|HSA|ROCR|WANDB|ACCELERATE|TF|XDG|TRITON"
     r"|TOKENIZERS|BITSANDBYTES|KMP|USE_LIBUV)\w*"
 )
 
 
-def read_cmd(text: str, source: str) -> Commands:
+def read_cmd(text: str, commands: Commands) -> Commands:
     """Raises ImportRefused."""
-    commands = Commands(source)
     _Reader(commands).block(list(_statements(without_marks(text))))
     return commands
 
@@ -207,7 +206,7 @@ class _Reader:
     def value(self, match: re.Match[str]) -> str:
         if match["argument"]:
             folder = match[0].lower().startswith("%~dp")
-            return "./" if folder else unknown(f"argument {match['argument']}")
+            return f"{self.commands.here}/" if folder else unknown(f"argument {match['argument']}")
         if match["name"] is None:
             return unknown(f"loop variable {match[0]}")
         name, change = match["name"], match["change"]

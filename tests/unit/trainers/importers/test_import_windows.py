@@ -7,6 +7,15 @@ from pathlib import Path
 import pytest
 
 from runner.trainers.sd_scripts.importers.dialects import as_shell
+from tests.unit.trainers.importers.import_context import Desk
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    home, project = tmp_path / "home", tmp_path / "home" / "project"
+    project.mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    return Desk(home, project, {})
 
 
 def started(text: str, kind: str) -> str:
@@ -90,6 +99,7 @@ def test_a_script_of_powershell(text: str, words: str) -> None:
             "# Train\n\n```bat\npython train_network.py ^\n  --seed=1 ^\n  --x\n```\n```bash\nls\n```\n",
         ),
         ("", "Run this:\n```powershell\n$s = 1\npython train_network.py `\n  --seed=$s --x\n```\n"),
+        (".md", "```python\n# x\n!python train_network.py \\\n  --seed=1 --x\nprint('x')\n```\n"),
         (".sh", "python train_network.py ^\n--seed=1 ^\n--x\n"),
         (".txt", "~~~\npython train_network.py \\\n --seed=1   --x\n~~~\n"),
     ],
@@ -110,6 +120,28 @@ def test_a_dataset_config_that_powershell_writes() -> None:
     assert read.text.strip().endswith(
         "train_network.py --dataset_config ./../t/d.toml --c ./../c.toml"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t.ps1", "$o = Join-Path $PSScriptRoot out\ncd /sd\npython train_network.py --output_dir=$o\n"),
+        ("t.bat", "set O=%~dp0out\ncd /sd\npython train_network.py --output_dir=%O%\n"),
+        ("t.py", "o = Path(__file__).parent / 'out'\nos.chdir('/sd')\n"
+         "os.system(f'python train_network.py --output_dir={o}')\n"),
+    ],
+)  # fmt: skip
+def test_paths_of_the_scripts_own_folder(desk: Desk, name: str, text: str) -> None:
+    config = desk.config(desk.imported(text, name))
+    assert config.train["output_dir"] == str(desk.project / "out")
+    assert config.trainer.sd_scripts == Path("/sd")
+
+
+def test_an_own_variable_is_not_one_of_the_environment(desk: Desk) -> None:
+    text = "set PYTHON_EXE=x\nset PYTHONUTF8=1\nset CUDA_VISIBLE_DEVICES=1\n"
+    made = desk.imported(f"{text}python /sd/train_network.py --seed=1\n", "t.bat")
+    env = dict(desk.config(made).trainer.env)
+    assert env == {"PYTHONUTF8": "1", "CUDA_VISIBLE_DEVICES": "1"}
 
 
 def test_what_is_not_followed_is_said() -> None:
