@@ -21,6 +21,8 @@ from runner.trainers.sd_scripts.importers.shell_words import Assignment, ShellSy
 
 _PREFIXES = ("!", "time", "builtin", "command", "exec")
 _OUTPUTS = (">", ">>", ">|", "1>", "1>>", "&>", "&>>")
+#: that the script prints, writes, or gives to programs
+MOST_CHARACTERS = 20_000_000
 PIPES = ("|", "|&")
 
 
@@ -89,7 +91,7 @@ class Commands(Texts):
         out = self._printed(fields, given)
         if out is not None:
             if name == "tee":
-                self._write_to([one.text for one in fields[1:]], "-a" in key, out)
+                self._write_to([one.text for one in fields[1:]], "-a" in key, out, node.line)
             self._write(node, out)
             return True
         if self.outputs and node.target(*_OUTPUTS) is None:
@@ -124,6 +126,7 @@ class Commands(Texts):
         own = {one.name: scope.text(one.value) for one in before}
         env = scope.environment() | {n: v.text for n, v in own.items() if not v.unknown}
         place = scope.place(node.line)
+        self._count(sum(len(one.text) for one in fields), node.line)
         self.found.append(
             Invocation(
                 tuple(fields), place, scope.cwd, env, scope.python, scope.moved, node.redirected
@@ -139,14 +142,7 @@ class Commands(Texts):
         if texts[0] in ("cat", "tee") and (texts[0] == "tee" or texts[1:] in ([], ["-"])):
             return given
         if texts[0] == "cat":
-            paths = [folder_of(text, self.scope.cwd) for text in texts[1:]]
-            read = [None if path is None else self._own_text(path) for path in paths]
-            own = [self.scope.files.get(path) for path in paths if path is not None]
-            parts = [
-                one or (None if text is None else Field(text))
-                for one, text in zip(own, read, strict=len(own) == len(read))
-            ]
-            return joined(parts)
+            return joined([self._content(one) for one in fields[1:]])
         if texts[0] == "which" or texts[:2] == ["command", "-v"]:
             self.scope.assumptions.append(f"{texts[-1]} is installed")
             return Field(f"{texts[-1]}\n", reasons)
@@ -186,16 +182,19 @@ class Commands(Texts):
         text = self.scope.text(target)
         if sign.text.endswith("<<<"):
             return text + Field("\n")
-        path = None if text.unknown else folder_of(text.text, self.scope.cwd)
-        if path is None or not text.text:
-            return None
-        if path in self.scope.files:
-            return self.scope.files[path]
-        beside = self.beside(path)
-        return None if beside is None else Field(beside)
+        return self._content(text)
+
+    def _content(self, name: Field) -> Field | None:
+        """Of a file that the script has written, or that is next to it."""
+        path = None if name.unknown else folder_of(name.text, self.scope.cwd)
+        if path is None or path in self.scope.files:
+            return None if path is None else self.scope.files[path]
+        text = self._own_text(path)
+        return None if text is None else Field(text)
 
     def _write(self, node: Node, out: Field | None) -> None:
         """Where standard output goes: into a file, the next command, or a variable."""
+        self._count(len(out.text) if out else 0, node.line)
         target = node.target(*_OUTPUTS)
         if target is None:
             if self.outputs:
@@ -204,14 +203,21 @@ class Commands(Texts):
         path = self.scope.text(target)
         append = any(one.text.endswith(">>") for one in node.redirections)
         if not path.unknown and out is not None:
-            self._write_to([path.text], append, out)
+            self._write_to([path.text], append, out, node.line)
 
-    def _write_to(self, names: Sequence[str], append: bool, out: Field) -> None:
+    def _write_to(self, names: Sequence[str], append: bool, out: Field, line: int) -> None:
         for name in names:
             path = folder_of(name, self.scope.cwd) if name and not name.startswith("-") else None
             if path is not None and not path.is_relative_to("/dev"):
                 old = self.scope.files.get(path, Field("")) if append else Field("")
+                self._count(len(old.text) + len(out.text), line)
                 self.scope.files[path] = old + out
+
+    def _count(self, characters: int, line: int) -> None:
+        """Raises ShellSyntax when the script writes or starts more than any real one."""
+        self.characters += characters
+        if self.characters > MOST_CHARACTERS:
+            raise ShellSyntax(line, f"writes over {MOST_CHARACTERS // 1_000_000} MB of text")
 
     def _substituted(self, scope: Scope, source: str) -> Field | None:
         """The output of `$( )`, without the line ends behind it."""

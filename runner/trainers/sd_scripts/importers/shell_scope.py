@@ -18,7 +18,12 @@ from runner.trainers.sd_scripts.importers.shell_parameters import (
     part,
     unescaped,
 )
-from runner.trainers.sd_scripts.importers.shell_state import SHOWN, State, Value
+from runner.trainers.sd_scripts.importers.shell_state import (
+    SHOWN,
+    State,
+    elements_of,
+    one_of,
+)
 from runner.trainers.sd_scripts.importers.shell_sums import computed
 from runner.trainers.sd_scripts.importers.shell_words import (
     Assignment,
@@ -34,8 +39,6 @@ MOST_FIELDS = 20_000
 _TILDE = re.compile(r"((?:--?[\w-]+=)?)~(?=/|\Z)")
 #: reason for a variable without a value; a shell would read it as empty
 UNSET = "neither in the file nor in this shell"
-#: of a job: the folder in which it was submitted
-_SUBMITTED = ("SLURM_SUBMIT_DIR", "PBS_O_WORKDIR", "SGE_O_WORKDIR")
 _SET_BY = {"SLURM_": "Slurm", "PBS_": "PBS", "BASH_REMATCH": "a test with =~"}
 
 #: values, and whether they stay unsplit
@@ -60,7 +63,7 @@ class Scope(State):
         self.assigning = name
         old = self.variables.get(name)
         if word.items is not None:
-            elements = _elements(old) if one.append else {}
+            elements = elements_of(old) if one.append else {}
             for item in word.items:
                 if keyed := item.keyed():
                     elements[self._key(name, keyed[0]) or "0"] = self.text(keyed[1])
@@ -68,7 +71,7 @@ class Scope(State):
                     self._append(elements, self.expand(item))
             self.variables[name] = elements
         elif one.index is not None:
-            elements = _elements(old)
+            elements = elements_of(old)
             key = self._key(name, one.index) or "0"
             before = elements.get(key, Field("")) if one.append else Field("")
             self.variables[name] = {**elements, key: before + self.text(word)}
@@ -89,22 +92,22 @@ class Scope(State):
         """The index of an element as text."""
         if name in self.maps:
             return self.text(Token(index, 0)).text
-        size = len(_elements(self.variables.get(name)))
+        size = len(elements_of(self.variables.get(name)))
         number = self.sum(index)
         return None if number is None else str(number + size if number < 0 else number)
 
     def text(self, word: Token) -> Field:
         """The word as one value, as in an assignment."""
-        return _one(self.expand(word, split=False))
+        return one_of(self.expand(word, split=False))
 
     def quoted(self, text: str) -> Field:
         """Text between double quotes, or of a here-document."""
-        return _one(self.expand(Token(text, 0), quoted=True))
+        return one_of(self.expand(Token(text, 0), quoted=True))
 
     def pattern(self, word: Token, *, quoted: bool = False) -> Field:
         """The word as a pattern: what is quoted in it matches only itself."""
         values = self._values(word.text, quoted=quoted, pattern=True)
-        return _one([_one(one) for one, _ in values], "")
+        return one_of([one_of(one) for one, _ in values], "")
 
     def expand(self, word: Token, *, split: bool = True, quoted: bool = False) -> list[Field]:
         """The fields that the word becomes: none, one or several; with `split`, unquoted values are split at
@@ -187,9 +190,9 @@ class Scope(State):
         many = index in ("@", "*") or name in ("@", "*")
         values = self._named(name, index)
         if match["indirect"] and many:
-            values = [Field(key) for key in _elements(self.variables.get(name))]
+            values = [Field(key) for key in elements_of(self.variables.get(name))]
         elif match["indirect"]:
-            pointer = _one(values)
+            pointer = one_of(values)
             if not pointer.unknown and re.fullmatch(r"\w+(?:\[\w+\])?", pointer.text):
                 yield from self._parameter(f"{pointer.text}{match['rest']}", quoted)
             else:
@@ -204,21 +207,12 @@ class Scope(State):
         elif operation and not unknown:
             values = self._operation(expression, name, values, many, operation)
         if quoted and "*" in (name, index):
-            values = [_one(values, self.signs()[:1])]
+            values = [one_of(values, self.signs()[:1])]
         yield values, quoted
 
     def _named(self, name: str, index: str | None) -> list[Field]:
         given = self.arguments or ()
         value = self.variables.get(name)
-        special = {
-            "#": str(len(given)),
-            "?": "0",
-            "0": self.script,
-            "BASH_SOURCE": self.script,
-            "HOME": self.home,
-            "PWD": None if self.cwd is None else str(self.cwd),
-            **dict.fromkeys(_SUBMITTED, None if self.start is None else str(self.start)),
-        }
         if name == "?" or (self.arguments is None and name in "#@*"):
             succeeded, called = (
                 "the command before it succeeds",
@@ -238,9 +232,7 @@ class Scope(State):
             ]
         if value is not None:
             return [value] if index in (None, "@", "*", "0") else [Field("")]
-        if (known := special.get(name)) is not None:
-            if name in _SUBMITTED and (note := f"{name} is read as {known}") not in self.notes:
-                self.notes.append(note)
+        if (known := self.special(name)) is not None:
             return [Field(known)]
         if name.isdigit() and self.arguments is not None:
             return list(given[int(name) - 1 : int(name)]) or [Field("")]
@@ -315,22 +307,10 @@ class Scope(State):
     def sum(self, source: str) -> int | None:
         """The value of `$((...))`; None if it cannot be computed."""
         if "$(" in source or "${" in source or re.search(r"\$[\d#?@]|#\$", source):
-            source = _one(self._fields(source, 0, False, True)).text
+            source = one_of(self._fields(source, 0, False, True)).text
 
         def value_of(name: str) -> str | None:
-            value = _one(self._named(name, None))
+            value = one_of(self._named(name, None))
             return None if value.unknown else value.text
 
         return computed(source, value_of, lambda name, value: self.put(name, Field(str(value))))
-
-
-def _one(fields: list[Field], between: str = " ") -> Field:
-    reasons = tuple(reason for one in fields for reason in one.unknown)
-    return Field(between.join(one.text for one in fields), reasons)
-
-
-def _elements(value: Value | None) -> dict[str, Field]:
-    """A copy, as an array."""
-    if isinstance(value, dict):
-        return dict(value)
-    return {"0": value} if value is not None and (value.text or value.unknown) else {}

@@ -12,6 +12,8 @@ from runner.trainers.sd_scripts.importers.model import Field
 
 #: one value, or an array by index; values that only a running shell knows are unknown
 Value = Field | dict[str, Field]
+#: of a job: the folder in which it was submitted
+_SUBMITTED = ("SLURM_SUBMIT_DIR", "PBS_O_WORKDIR", "SGE_O_WORKDIR")
 #: beginning of the file that `mktemp` creates
 UNNAMED = "/tmp/of-the-script-"
 #: a part that only a running shell knows, as shown
@@ -84,6 +86,21 @@ class State:
         value = self.variables.get(one.text[2:-1]) if one.unknown else None
         return value.text if isinstance(value, Field) else one.text
 
+    def special(self, name: str) -> str | None:
+        """A variable of the shell itself."""
+        if name in _SUBMITTED and self.start is not None:
+            if (note := f"{name} is read as {self.start}") not in self.notes:
+                self.notes.append(note)
+            return str(self.start)
+        return {
+            "#": str(len(self.arguments or ())),
+            "?": "0",
+            "0": self.script,
+            "BASH_SOURCE": self.script,
+            "HOME": self.home,
+            "PWD": None if self.cwd is None else str(self.cwd),
+        }.get(name)
+
     def signs(self) -> str:
         """The characters at which a value is split."""
         ifs = self.variables.get("IFS", Field(" \t\n"))
@@ -118,3 +135,15 @@ def _reasons(part: str, value: Field) -> tuple[str, ...]:
     return (
         tuple(why for why in value.unknown if any(name in why for name in names)) or value.unknown
     )
+
+
+def one_of(fields: list[Field], between: str = " ") -> Field:
+    reasons = tuple(reason for one in fields for reason in one.unknown)
+    return Field(between.join(one.text for one in fields), reasons)
+
+
+def elements_of(value: Value | None) -> dict[str, Field]:
+    """A copy, as an array."""
+    if isinstance(value, dict):
+        return dict(value)
+    return {"0": value} if value is not None and (value.text or value.unknown) else {}

@@ -59,7 +59,8 @@ class Texts:
     may not be read. `searching`: take the ways on which a training is, if the straight way has none.
     `in_doubt`: number of enclosing unknown conditions; an `exit` in them does not end the reading;
     `conditional`: of conditions of any kind. `reading`: other scripts, outermost first. `outputs`: what is
-    printed, by enclosing `$( )` or pipe. `ended`: "exit", "return", "break" or "continue"."""
+    printed, by enclosing `$( )` or pipe. `characters`: printed and given to programs so far. `ended`: "exit",
+    "return", "break" or "continue"."""
 
     scope: Scope
     beside: Callable[[Path], str | None] = _nothing
@@ -72,6 +73,7 @@ class Texts:
     outputs: list[list[Field | None]] = field(default_factory=list)
     reading: list[Path] = field(default_factory=list)
     calls: int = 0
+    characters: int = 0
     until: float = field(default_factory=lambda: time.monotonic() + MOST_SECONDS)
     ended: str = ""
 

@@ -234,6 +234,11 @@ def test_a_job_of_slurm_starts_in_its_own_folder(desk: Desk) -> None:
         "f() { echo $(f)$(f); }\nA=$(f)\n",
         "cat <<A\n" * 3000,
         "x=$(" + "cat <<A\n" * 2000 + ")\n",
+        "A="
+        + "x" * 100_000
+        + "\nwhile [ 1 = 1 ]; do for i in {1..500}; do echo $A; python x.py $A; done; done\n",
+        "A=" + "x" * 100_000 + "\nB=$(for i in {1..500}; do echo $A; done)\n",
+        "echo x > a\n" + "cat a a > b\ncat b b > a\n" * 30,
         "case x in " + "a) ;; " * 3000 + "esac\n",
     ],
 )
