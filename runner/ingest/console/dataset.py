@@ -47,7 +47,7 @@ class DatasetReader:
             return
         key, value = match[1], match[2]
         self._values[key] = value
-        if key == "image_dir" and value.count('"') == 1:
+        if key == "image_dir" and (not value or value.count('"') == 1):
             self._open_key = key
         if key not in ("is_reg", "metadata_file"):
             return

@@ -29,6 +29,7 @@ _KINDS = {
     "number": rb"\d{1,20}",
     "space": rb"[ \t]{1,40}",
 }
+_BAR = re.compile(rb"\r? *(?:steps: *)?\d{1,3}%[| ]")
 _WORD = rb"[A-Za-z\x80-\xff]{1,60}"
 _TOKEN = re.compile(
     b"|".join(b"(?P<%s>%s)" % (kind.encode(), known) for kind, known in _KINDS.items())
@@ -70,8 +71,22 @@ class _Part:
 
 
 def find_prefix(sample: bytes, known: Known) -> Prefix | None:
-    """The prefix of the lines of `sample`, the beginning of a log."""
-    lines = _spread([line for line in sample.split(b"\n") if line.strip()])
+    """The prefix of the lines of `sample`, the beginning of a log. Behind it there may be another one: a log
+    is quoted in an issue, or a container's output goes through two collectors."""
+    first = _find(sample, known)
+    if first is None:
+        return None
+    line = re.compile(rb"(?m:^)(?:" + first.pattern.pattern + b")")
+    second = _find(line.sub(b"", sample), known)
+    if second is None:
+        return first
+    pattern = re.compile(first.pattern.pattern + b"(?:" + second.pattern.pattern + b")?")
+    return Prefix(pattern, second.flat)
+
+
+def _find(sample: bytes, known: Known) -> Prefix | None:
+    # a collector has no say in the states of a bar behind the first
+    lines = _spread([line for line in sample.split(b"\n") if line.strip() and not _BAR.match(line)])
     scores = list(map(known, lines))
     if sum(map(bool, scores)) >= _KNOWN_SHARE * len(lines):
         return None

@@ -171,6 +171,7 @@ SENTENCES: tuple[Sentence, ...] = (
     Sentence("running training", Phase.PREPARING),
     Sentence("num train images", None, _banner("train_images")),
     Sentence("num examples", None, _banner("train_images")),
+    Sentence("num train items"),  # musubi-tuner: images and videos
     Sentence("num validation images", None, _banner("validation_images")),
     Sentence("num reg images", None, _banner("reg_images")),
     Sentence("num batches per epoch", None, _banner("batches_per_epoch")),
@@ -215,7 +216,8 @@ SENTENCES: tuple[Sentence, ...] = (
     ),
 )
 
-#: Printed without a level, and harmless; lower case.
+#: Printed without a level, and harmless; lower case. The last line is what PowerShell puts around the first
+#: line of stderr.
 HARMLESS_STARTS = tuple(
     """the following values were not passed|`--|to avoid this warning pass|more than one gpu was found
 if this was unintended|loading settings from|using v1 tokenizer|using v2 tokenizer|prepare tokenizer
@@ -233,9 +235,8 @@ welcome to bitsandbytes|bug report|cuda setup: |accelerate configuration|root ca
 <no_other_failures>|couldn't connect to the hub|retrying in |'(maxretryerror
 error: unexpected |will try to load from local|stop text encoder
 learning rate|recommend option|constant_with_warmup will|process |detected kernel|all keys
-casting |converting |import |resume |total train|removing |noise_offset|adaptive_noise""".replace(
-        "\n", "|"
-    ).split("|")
+casting |converting |import |resume |total train|removing |noise_offset|adaptive_noise
+at line:|+ |python.exe : |accelerate.exe : |accelerate : """.replace("\n", "|").split("|")
 )
 
 #: Records of level WARNING and above that every good run may print; lower case.
