@@ -120,6 +120,7 @@ _PLACE = re.compile(r"\s*\(at (?:line (?P<line>\d+), column (?P<column>\d+)|end 
 
 #: (tomllib's message, what is on the line, fix); the first that matches both is used
 _CURES = (
+    ("", "^\ufeff", "save the file as UTF-8 without a byte order mark"),
     ("", r"=\s*(?:True|False)\b", "write true and false in lower case"),
     ("Nested", "", "no setting needs so many brackets or dots"),
     ("escape|hex", r'"[^"]*\\', "write a path with backslashes in single quotes: '...'"),

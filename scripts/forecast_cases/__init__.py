@@ -3,6 +3,7 @@
 from scripts.forecast_cases.case import Case, Size
 from scripts.forecast_cases.datasets import BATCHES, BUCKETING, REGULARISATION, REPEATS
 from scripts.forecast_cases.length import LENGTH, SAMPLES, SAVING
+from scripts.forecast_cases.masks import MASKS
 from scripts.forecast_cases.metadata import METADATA
 from scripts.forecast_cases.validation import REFUSED, VALIDATION
 
@@ -17,6 +18,7 @@ CASES = [
     *SAMPLES,
     *REFUSED,
     *METADATA,
+    *MASKS,
 ]
 
 __all__ = ["CASES", "Case", "Size"]

@@ -62,8 +62,8 @@ def _read(facts: Facts) -> Iterator[Caption]:
 def captions(facts: Facts) -> Finding:
     """Does every training image have a caption that sd-scripts can read?
 
-    sd-scripts main: an empty or non-UTF-8 caption stops the training, a missing one does not; without
-    --caption_extension it reads `.caption` files.
+    sd-scripts main: an empty or non-UTF-8 caption stops the training, a missing one does not: class_tokens
+    replace it, in folder mode the folder's name; without --caption_extension it reads `.caption` files.
     """
     captions = read_captions(facts)
     total = len(captions)
@@ -87,7 +87,12 @@ def captions(facts: Facts) -> Finding:
     # probably meant as captions
     bare = [one.image for one in missing if one.subset.metadata_file is None][:1]
     endings = [e for e in (".txt", ".caption") for image in bare if image.with_suffix(e).is_file()]
+    tokens = {one.subset.class_tokens for one in missing}
+    if all(tokens):
+        detail += f" They are trained with their class_tokens: {some(sorted(map(str, tokens)))}."
     if not endings:
+        if all(tokens) and len(missing) == total:
+            return passed("class_tokens", detail)
         return warned(evidence, detail, "write the caption files")
     detail += f" There are {endings[0]} files next to them."
     fix = Fix(f"read {endings[0]} files", {"caption_extension": endings[0]}, "dataset")

@@ -365,3 +365,16 @@ def test_paths_of_windows_are_named(project: Project) -> None:
     assert (found.status, found.evidence) == ("fail", "1 folder missing")
     assert r"Paths of Windows do not exist here: C:\img." in found.detail
     assert "Relative folders" not in found.detail
+
+
+def test_class_tokens_replace_missing_captions(project: Project) -> None:
+    for file in project.train.glob("*.txt"):
+        file.unlink()
+    project.write_dataset(train='class_tokens = "spyke girl"')
+    found = project.find("captions")
+    assert (found.status, found.evidence) == ("pass", "class_tokens")
+    assert "trained with their class_tokens: spyke girl" in found.detail
+    (project.train / "0000.txt").write_text("a caption")
+    found = project.find("captions")
+    assert (found.status, found.evidence) == ("warn", "2 without caption")
+    assert "class_tokens: spyke girl" in found.detail

@@ -44,6 +44,11 @@ def test_a_syntax_error_is_one_mistake_with_its_cure() -> None:
     assert "write true and false in lower case" in found[0].text
 
 
+def test_a_byte_order_mark_is_named() -> None:
+    (found,) = mistakes_in_text(f"\ufeff{THREE}", "d.toml")
+    assert "save the file as UTF-8 without a byte order mark" in found.text
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

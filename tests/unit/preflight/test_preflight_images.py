@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from runner.preflight import npz, whole_image
 from runner.preflight.checks import image_files
@@ -231,6 +232,12 @@ def test_cached_latents_and_cropping_need_no_buckets(project: Project) -> None:
     assert project.find("buckets").status == "pass"
     (project.train / "0001.png").write_bytes(png(32, 32))
     assert project.find("buckets").status == "fail", "cropping enlarges nothing"
+
+
+def test_16_bit_grey_becomes_white(project: Project) -> None:
+    Image.new("I;16", (64, 64), 40000).save(project.train / "0001.png")
+    found = project.find("image_files")
+    assert (found.status, found.evidence) == ("warn", "1 in 16-bit grey")
 
 
 def test_one_cache_does_not_hold_latents_of_two_resolutions(project: Project) -> None:

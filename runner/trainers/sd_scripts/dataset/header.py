@@ -11,6 +11,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+_PNG = b"\x89PNG\r\n\x1a\n"
 #: enough for the sizes of every format but a JPEG with a long header
 _FIRST_READ = 1024
 #: bytes of an EXIF block that are searched for the orientation
@@ -48,12 +49,8 @@ def read_header(path: str | Path) -> ImageHeader | None:
 def has_alpha(path: str | Path) -> bool:
     """Can its pixels be transparent? By the header of a PNG or WebP; True for formats that are not read here
     (AVIF, JPEG XL), and for a file that cannot be read."""
-    try:
-        with open(path, "rb") as stream:  # noqa: PTH123
-            head = stream.read(_FIRST_READ)
-    except OSError:
-        return True
-    if head[:8] == b"\x89PNG\r\n\x1a\n":
+    head = _head(path)
+    if head[:8] == _PNG:
         return head[25:26] in (b"\x04", b"\x06") or b"tRNS" in head
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         lossless = head[12:16] == b"VP8L" and len(head) > 24 and bool(head[24] >> 4 & 1)
@@ -61,8 +58,23 @@ def has_alpha(path: str | Path) -> bool:
     return head[:2] not in (b"\xff\xd8", b"BM")
 
 
+def turns_white(path: str | Path) -> bool:
+    """Is it a PNG of 16-bit grey, which Pillow clips when it converts it to RGB as sd-scripts asks?"""
+    head = _head(path)
+    return head[:8] == _PNG and head[24:26] == b"\x10\x00"
+
+
+def _head(path: str | Path) -> bytes:
+    """Empty if it cannot be read."""
+    try:
+        with open(path, "rb") as stream:  # noqa: PTH123
+            return stream.read(_FIRST_READ)
+    except OSError:
+        return b""
+
+
 def _known(descriptor: int, head: bytes) -> ImageHeader | None:
-    if head[:8] == b"\x89PNG\r\n\x1a\n" and head[12:16] == b"IHDR":
+    if head[:8] == _PNG and head[12:16] == b"IHDR":
         return ImageHeader(struct.unpack(">LL", head[16:24]))
     if head[:2] == b"\xff\xd8":
         return _jpeg(descriptor, head)

@@ -102,7 +102,8 @@ def register(
             written[os.path.normpath(subset.image_dir)] = listing
         if not listing.paths:
             empty = "no images found" if in_folder else "lists no images"
-            registry.warnings.append(f"{subset.name}: {empty}, the subset is ignored")
+            deeper = f"; {listing.below} in deeper folders are never read" if listing.below else ""
+            registry.warnings.append(f"{subset.name}: {empty}, the subset is ignored{deeper}")
             continue
         seen.add(subset.name)
         added = {

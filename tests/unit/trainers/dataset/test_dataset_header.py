@@ -7,8 +7,9 @@ import struct
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from runner.trainers.sd_scripts.dataset.header import read_header
+from runner.trainers.sd_scripts.dataset.header import has_alpha, read_header, turns_white
 from scripts.forecast_cases.pictures import bmp
 from tests.unit.trainers.dataset.dataset_images import write_png
 
@@ -122,3 +123,25 @@ def test_sizes_are_those_that_pillow_sees(
         found = read_header(path)
         assert found is not None, (kind, size)
         assert found.size == size
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "alpha", "white"),
+    [
+        ("RGB", "a.png", False, False),
+        ("RGBA", "a.png", True, False),
+        ("LA", "a.png", True, False),
+        ("I;16", "a.png", False, True),
+        ("L", "a.png", False, False),
+        ("RGB", "a.jpg", False, False),
+        ("RGB", "a.bmp", False, False),
+        ("RGBA", "a.webp", True, False),
+        ("RGB", "a.webp", False, False),
+    ],
+)
+def test_transparency_and_16_bit_grey_are_known_from_the_header(
+    tmp_path: Path, mode: str, name: str, alpha: bool, white: bool
+) -> None:
+    Image.new(mode, (8, 8)).save(tmp_path / name, lossless=True)
+    assert (has_alpha(tmp_path / name), turns_white(tmp_path / name)) == (alpha, white)
+    assert not turns_white(tmp_path / "gone.png")
