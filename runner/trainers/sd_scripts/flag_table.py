@@ -31,7 +31,7 @@ def shipped_flags(script: str) -> Catalog:
 
 
 #: networks of the scripts for SD 1.x, 2.x and SDXL only, and those that fit any script
-_ANY_NETWORK = ("", "lycoris.kohya")
+_ANY_NETWORK = ("", "lycoris.kohya", "networks.loha", "networks.lokr")
 _SD_SCRIPTS = ("train_network.py", "sdxl_train_network.py")
 
 

@@ -139,6 +139,7 @@ def draft_of(told: FlagWords, source: str, folder: Path, found: Found, **more: A
         smoke={"max_train_steps": 5},
         unmapped=tuple(told.unmapped),
         notes=tuple(told.notes),
+        exact=True,
         **more,
     )
 

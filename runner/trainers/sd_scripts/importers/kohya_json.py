@@ -36,6 +36,7 @@ from runner.trainers.sd_scripts.importers.model import (
 )
 
 PROMPTS_NAME = "sample_prompts.txt"
+_SAMPLES = ("sample_every_n_steps", "sample_every_n_epochs")
 _LORAPLUS = ("loraplus_lr_ratio", "loraplus_unet_lr_ratio", "loraplus_text_encoder_lr_ratio")
 #: LyCORIS' name of a field
 _LYCORIS_NAMES = {"unit": "block_size", "constrain": "constraint"}
@@ -59,6 +60,7 @@ def read_kohya_json(values: Any, source: str, folder: Path, where: Context) -> D
         files = (NewFile(PROMPTS_NAME, f"{prompts}\n"),)
         reader.told.flags["sample_prompts"] = str(where.project / PROMPTS_NAME)
     reader.told.flags.update(reader.words("additional_parameters"))
+    reader.samples()
     return draft_of(
         reader.told,
         source,
@@ -275,6 +277,15 @@ class _Reader:
             flags["guidance_scale"] = flag_value("guidance_scale", [self.text("guidance_scale")])
         if not self.text("caption_extension") and not self.text("dataset_config"):
             notes.append("no caption_extension: sd-scripts then reads .caption files")
+
+    def samples(self) -> None:
+        """With an empty prompt file, that of kohya_ss, there are no samples; without one the trainer fails."""
+        flags = self.told.flags
+        drawn = [name for name in _SAMPLES if name in flags]
+        if drawn and "sample_prompts" not in flags:
+            for name in drawn:
+                del flags[name]
+            self.told.notes.append(f"no sample_prompts, so no samples: {', '.join(drawn)} left out")
 
     def launcher(self) -> None:
         if precision := self.text("mixed_precision"):

@@ -67,7 +67,8 @@ class NewFile:
 class Draft:
     """A plasma.toml before it is text. Paths are absolute. None: unknown, with a comment in the file.
     `source`: its origin, for display. `in_order`: keep the order of the flags. `unmapped`: what could not be
-    imported; `notes`: remarks. `uncertain`: flags that are only valid if the trainer knows them."""
+    imported; `notes`: remarks. `uncertain`: flags that are only valid if the trainer knows them. `exact`: no
+    name is abbreviated, which only a command line may do."""
 
     source: str
     train: Flags
@@ -86,6 +87,7 @@ class Draft:
     unmapped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     uncertain: frozenset[str] = frozenset()
+    exact: bool = False
 
     @property
     def name(self) -> str:

@@ -35,7 +35,8 @@ def refined(draft: Draft, catalog: Catalog | None) -> Draft:
     they lack stay, since another version of the trainer may have them, but doubtful ones are listed."""
     known = catalog or shipped_flags(draft.script)
     doubtful = None if catalog is not None else draft.uncertain
-    told, smoke = _known(draft.train, known, doubtful), _known(draft.smoke, known, doubtful)
+    told = _known(draft.train, known, doubtful, exact=draft.exact)
+    smoke = _known(draft.smoke, known, doubtful)
     return replace(
         draft,
         train=told.flags,
@@ -45,11 +46,14 @@ def refined(draft: Draft, catalog: Catalog | None) -> Draft:
     )
 
 
-def _known(flags: Flags, catalog: Catalog, doubtful: frozenset[str] | None) -> FlagWords:
-    """argparse accepts a unique beginning of a name. `doubtful` None: the catalog is complete."""
+def _known(
+    flags: Flags, catalog: Catalog, doubtful: frozenset[str] | None, *, exact: bool = False
+) -> FlagWords:
+    """argparse accepts a unique beginning of a name, unless it is `exact`. `doubtful` None: the catalog is
+    complete."""
     told = FlagWords()
     for name, value in flags.items():
-        whole = [known for known in catalog.names if known.startswith(name)]
+        whole = [known for known in catalog.names if known.startswith(name) and not exact]
         guessed = doubtful is not None and (not whole or len(name) < 2)
         if name in catalog.names or (guessed and name not in (doubtful or ())):
             whole = [name]

@@ -158,6 +158,8 @@ def _script_for(told: FlagWords) -> tuple[str, str]:
         return script, f"{module} needs it"
     if script := lora_script_of(told.flags, module):
         return script, "only it has all of these flags"
+    if module in ("networks.loha", "networks.lokr"):  # they know the layers of SDXL and Anima only
+        return "sdxl_train_network.py", f"{module} needs it"
     model = PurePath(str(told.flags.get("pretrained_model_name_or_path")).replace("\\", "/")).name
     if _SDXL_NAME.search(model):
         return "sdxl_train_network.py", f"{model} sounds like SDXL"

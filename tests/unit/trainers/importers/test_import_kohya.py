@@ -199,6 +199,9 @@ def test_the_model_chooses_the_script(desk: Desk, fields: dict[str, Any], script
         ({"train_inpainting": True, "cache_latents": True},
          {"train_inpainting": "", "cache_latents": None}),
         ({"additional_parameters": "--seed 7 --lowram"}, {"seed": "7", "lowram": ""}),
+        ({"sample_every_n_steps": 5}, {}),
+        ({"sample_every_n_steps": 5, "additional_parameters": "--sample_prompts=/p.txt"},
+         {"sample_every_n_steps": "5", "sample_prompts": "/p.txt"}),
         ({"network_dim": 8.5, "scale_weight_norms": 1.0},
          {"network_dim": "8.5", "scale_weight_norms": "1"}),
     ],
@@ -422,3 +425,24 @@ def test_a_toml_that_the_window_saved(desk: Desk, model: str, script: str) -> No
     assert made.unmapped == ()
     said = "saved by kohya_ss; dynamo_backend, epoch, max_token_length, noise_offset_type: of its window"
     assert any(said in note for note in made.notes)
+
+
+def test_names_in_a_file_are_not_abbreviated(desk: Desk) -> None:
+    """sd-scripts ignores `text_encoder` in a --config_file; as a flag it would be text_encoder_lr."""
+    known = Desk(
+        desk.home, desk.project, {}, Catalog(map(Flag, ("text_encoder_lr", "output_name")))
+    )
+    made = known.imported('output_name = "x"\ntext_encoder = "/t"\n', "c.toml")
+    assert known.config(made).train == {"output_name": "x"}
+    assert made.unmapped[0].startswith("text_encoder = /t: not a flag of this trainer")
+
+
+@pytest.mark.parametrize(
+    ("more", "script"),
+    [("", "sdxl_train_network.py"), ('qwen3 = "/q"\n', "anima_train_network.py")],
+)
+def test_loha_and_lokr_of_sd_scripts_are_for_sdxl_and_anima(
+    desk: Desk, more: str, script: str
+) -> None:
+    made = desk.imported(f'network_module = "networks.lokr"\n{more}', "c.toml")
+    assert Path(desk.config(made).trainer.script).name == script
