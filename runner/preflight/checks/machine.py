@@ -86,7 +86,7 @@ def users(
 
 @check("memory", "Memory", 440)
 def memory(facts: Facts) -> Finding:
-    """Is there memory left? The training's need is unknown here; very little is a warning."""
+    """Is there memory left? Very little is a warning; the check `memory_need` compares it with the need."""
     memory = psutil.virtual_memory()
     return judge_memory(memory.available, memory.total, facts.demands.memory_bytes)
 
