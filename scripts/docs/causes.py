@@ -106,11 +106,11 @@ def _signs(row: Entry) -> Iterator[str]:
 
 
 def _company(one: Company) -> str:
-    parts = (
-        [f"in {_either(name.replace('?*', '…').replace('*', '…') for name in one.within)}"]
-        if one.within
-        else []
-    )
+    parts = [
+        f"{word} {_either(name.replace('?*', '…').replace('*', '…') for name in names)}"
+        for word, names in (("in", one.within), ("raised in", one.raised_in))
+        if names
+    ]
     if one.beside:
         parts.append(
             f"after a warning with {_either(map(readable, alternatives(one.beside.pattern)))}"

@@ -29,11 +29,13 @@ _FILES = ("device", "launcher", "model", "dataset", "flags", "environment", "pla
 class Company(Struct, frozen=True, forbid_unknown_fields=True):
     """An exception that identifies a cause if all of its conditions hold: `raised`: what it says (left out:
     anything); `within`: the traceback went through one of these functions: `function`, or `file:function`
-    with the end of the file's path (`*` as in fnmatch); `beside`: the log has such a warning, which is more
+    with the end of the file's path (`*` as in fnmatch); `raised_in`: it was raised in one of these itself;
+    `beside`: the log has such a warning, which is more
     specific than the exception; `during`: what the trainer was doing; `resumed`: it had resumed a state."""
 
     raised: re.Pattern[str] = re.compile("")
     within: tuple[str, ...] = ()
+    raised_in: tuple[str, ...] = ()
     beside: re.Pattern[str] | None = None
     during: tuple[Phase, ...] = ()
     resumed: bool = False
@@ -95,7 +97,8 @@ def _entry(row: dict[str, Any], shared: dict[str, dict[str, list[Any]]]) -> Entr
 
     row["fixes"] = list(map(_fix, _spliced(row.get("fixes", ()), shared["fixes"])))
     for company in row.get("when_raised", ()):
-        company["within"] = list(_spliced(company.get("within", ()), shared["functions"]))
+        for name in ("within", "raised_in"):
+            company[name] = list(_spliced(company.get(name, ()), shared["functions"]))
     return convert(row, Entry, dec_hook=pattern)
 
 

@@ -88,8 +88,9 @@ def _in_company(sign: Company, evidence: Evidence, frames: Sequence[str]) -> boo
         return False
     if sign.resumed and not evidence.resumed:
         return False
-    if sign.within and not any(_is_in(frame, place) for place in sign.within for frame in frames):
-        return False
+    for places, where in ((sign.within, frames), (sign.raised_in, frames[-1:])):
+        if places and not any(_is_in(frame, place) for place in places for frame in where):
+            return False
     return sign.beside is None or _beside(sign.beside, evidence) is not None
 
 
