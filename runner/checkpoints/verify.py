@@ -41,7 +41,8 @@ class Verification:
     be resumed from. `finite`: None when not every number was checked; `problem` says why.
 
     `norms`, `norm` (mean) and `norm_largest`: see model.BlockNorm; `bad_blocks`: with NaN or infinity.
-    `lora`: the norms are of what is added to base weights. `step`: a state's own count."""
+    `lora`: the norms are of what is added to base weights. `flaw`: of the first module that cannot be loaded.
+    `step`: a state's own count."""
 
     path: str
     size_bytes: int = 0
@@ -59,6 +60,7 @@ class Verification:
     norm_largest: float | None = None
     bad_blocks: tuple[str, ...] = ()
     lora: bool = False
+    flaw: str | None = None
     step: int | None = None
     modified_at: float | None = None
     #: identity of the file, see runner.store.identity; `mtime_ns` of a state: of its newest file
@@ -125,6 +127,7 @@ def _weights(path: Path, known: dict[str, Any], finite: bool) -> Verification:
         alpha=alpha_of(seen.alphas, metadata),
         **summarize(seen.norms),
         lora=any(module.adds for module in modules),
+        flaw=next((flaw for module in modules if (flaw := module.flaw) is not None), None),
     )
 
 

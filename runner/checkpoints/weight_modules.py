@@ -60,6 +60,20 @@ class Module:
         return down.shape[0] * up.shape[0] == up.items
 
     @property
+    def flaw(self) -> str | None:
+        """Why no program can load this module; None: nothing seen."""
+        down, up = self.down, self.up
+        if down is None and up is None:
+            return None
+        if down is None or up is None:
+            return f"{self.name} has no {'lora_down' if down is None else 'lora_up'}"
+        ranks = down.shape[:1], up.shape[1:2]
+        if not self.factors and ranks[0] != ranks[1]:
+            of_down, of_up = ("".join(map(str, rank)) or "none" for rank in ranks)
+            return f"{self.name} has rank {of_down} in lora_down, {of_up} in lora_up"
+        return None
+
+    @property
     def adds(self) -> bool:
         """Is all of it added to a base weight, as a product?"""
         return self.is_lora or (bool(self.factors) and not self.others)

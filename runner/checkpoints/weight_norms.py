@@ -31,6 +31,7 @@ ADAPTIVE = ("prodigy", "dadapt")
 #: base weights of SD 1.5 have Frobenius norms of 10 to 60, of SDXL and FLUX up to a few hundred: a LoRA
 #: module that adds more than this has replaced them
 OVERWHELMING = 1000.0
+EMPTY = "no tensor in the file: its weights add nothing, the network had no modules"
 NOTHING_LEARNT = "all weights add nothing (every norm is 0): the network has learned nothing"
 
 
@@ -77,12 +78,16 @@ def change_of(now: float | None, before: float | None) -> float | None:
 
 def remark_on(now: Checkpoint, found: Verification, before: Checkpoint | None) -> str | None:
     """One warning sentence about these weights; None: fine. `found`: the verification of `now`."""
+    if found.complete and found.finite and not found.tensors and found.kind == "weights":
+        return EMPTY
+    if found.flaw is not None:
+        return f"cannot be loaded: {found.flaw}"
     if found.bad_blocks:
         return f"NaN or Inf in {some(found.bad_blocks)}"
     if now.norm is None:
         return None
     if now.norm_largest == 0.0:
-        return NOTHING_LEARNT if found.lora else "every weight is 0"
+        return NOTHING_LEARNT if found.lora else "every weight is 0: they add nothing"
     dead = [block.block for block in now.norms if block.largest == 0.0]
     if found.lora and dead:
         return f"adds nothing in {some(dead)}: never trained"

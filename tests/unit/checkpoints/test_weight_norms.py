@@ -245,3 +245,28 @@ def test_only_files_of_one_training_are_compared(tmp_path: Path) -> None:
     assert of_one_training(first, (file_alone(later), later))
     assert not of_one_training(first, other)
     assert not of_one_training(first, (file_alone(wider), wider))
+
+
+def test_a_file_without_tensors_is_remarked(tmp_path: Path) -> None:
+    save_file({}, tmp_path / "x.safetensors")
+    found = verify(tmp_path / "x.safetensors")
+    assert (found.complete, found.finite) == (True, True)
+    assert "no tensor in the file" in (remark_on(file_alone(found), found, None) or "")
+
+
+@pytest.mark.parametrize(
+    ("up", "words"),
+    [((30, 3), "rank 4 in lora_down, 3 in lora_up"), (None, "has no lora_up"), ((30,), "none in")],
+)
+def test_halves_that_do_not_fit_are_remarked(
+    tmp_path: Path, up: tuple[int, ...] | None, words: str
+) -> None:
+    path = lora(tmp_path / "x.safetensors")
+    tensors = load_file(path)
+    del tensors[f"{MID}.lora_up.weight"]
+    if up is not None:
+        tensors[f"{MID}.lora_up.weight"] = np.ones(up, np.float32)
+    save_file(tensors, path)
+    found = verify(path)
+    remark = remark_on(file_alone(found), found, None) or ""
+    assert remark.startswith("cannot be loaded: ") and words in remark
