@@ -236,7 +236,8 @@ def _disk_full(facts: RunFacts) -> Verdict:
 def _vanished(facts: RunFacts) -> Verdict:
     text = "the output stops without an error and without finishing"
     reasons = (text, "the exit of the process was not observed", facts.progress)
-    return Verdict(Outcome.KILLED, cause_of(entry_of("killed_by_signal"), text), reasons)
+    entry = entry_of("killed_by_signal", "silence")
+    return Verdict(Outcome.KILLED, cause_of(entry, text, facts.setting), reasons)
 
 
 def _broken_off(facts: RunFacts) -> Verdict:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from runner.model.events import ExceptionSeen
-from runner.model.signals import CRASHES, signal_name
+from runner.model.signals import CRASHES, signal_name, signal_of_word
 from runner.state.evidence import Evidence, is_interrupt
 
 #: Windows has no signals, but exit codes of crashes (ntstatus.h): the signal that means the same.
@@ -31,16 +31,7 @@ _STATUS = re.compile(r"exit status (13[0-9]|14[0-9]|322122\d{4}|-10737\d{5})\.")
 _RANK_SIGNAL = re.compile(
     r"Signal (\d{1,4}) \(SIG\w+\) received|exitcode\s*: -(\d{1,4})|got signal: (\d{1,4})"
 )
-_WORDS = {
-    "Killed": 9,
-    "Terminated": 15,
-    "Segmentation fault": 11,
-    "Bus error": 7,
-    "Aborted": 6,
-    "Illegal instruction": 4,
-}
 _NAMED = re.compile(r"\bSIG[A-Z]{2,6}\b")
-_SHELL_WORD = re.compile(r"(?:^|\d |task \S{1,20}: )(" + "|".join(_WORDS) + r")\b")
 #: A job manager's words (Slurm, PBS, LSF) -> its signal
 _JOB_WORDS = (
     (re.compile(r"oom_kill event|task \S{1,20}: Out Of Memory"), 9),
@@ -100,9 +91,9 @@ def _reported(evidence: Evidence, exit_code: int | None, saved: bool) -> EndSign
 
 def _of_line(text: str) -> EndSignal | None:
     """What a shell or a job manager reports."""
-    match = _SHELL_WORD.search(text)
-    if match is not None:
-        return EndSignal(_WORDS[match[1]], text)
+    number = signal_of_word(text)
+    if number is not None:
+        return EndSignal(number, text)
     return next(
         (EndSignal(signal, text) for words, signal in _JOB_WORDS if words.search(text)), None
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from runner.model.events import ConsoleEvent, ExceptionSeen, FatalSeen
+from runner.model.signals import LAST_WORD
 
 MESSAGE_CHARS = 4000
 _FRAMES_KEPT = 64
@@ -45,10 +46,7 @@ _FATAL = re.compile(
     r"|\S+\.py: error: "
     r"|[\w.-]+: error: (?:unrecognized|argument |the following|ambiguous)"
     r"|[Aa]ccelerate(?: \S+)*: error: "
-    r"|.*: (?:line )?\d+:? +\d+ (?:Killed|Terminated|Segmentation fault|Bus error|Aborted)\b"
-    r"|(?:Killed|Terminated|Segmentation fault|Bus error|Aborted|Illegal instruction)"
-    r"(?:: \d+)?(?: \(core dumped\))?$"
-    r"|Fatal Python error: "
+    rf"|{LAST_WORD}|Fatal Python error: "
     r"|terminate called after throwing |what\(\): |libc\+\+abi: |LLVM ERROR: "
     r"|.*: failed assertion "
     r"|.*(?:oom-kill event|oom_kill event)"

@@ -10,8 +10,9 @@ import pytest
 from runner.analysis.facts import RunFacts
 from runner.analysis.outcome import Verdict, judge
 from runner.history.inspect import inspect_log
+from runner.ingest.console.parser import ConsoleParser
 from runner.model import Checkpoint, Expectation, Outcome, Phase
-from runner.model.events import ExceptionSeen
+from runner.model.events import ExceptionSeen, FatalSeen
 from runner.state.evidence import Evidence
 from runner.state.flat_loss import Flat
 
@@ -558,3 +559,35 @@ def test_a_job_manager_that_ends_the_training_is_the_cause(
     assert report.outcome is Outcome.KILLED
     assert report.cause is not None
     assert (report.cause.key, signal in report.cause.evidence) == (key, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("Floating point exception (core dumped)", "SIGFPE"),
+        ("Segmentation fault", "SIGSEGV"),
+        ("zsh: segmentation fault  accelerate launch train_network.py", "SIGSEGV"),
+        ("zsh: killed     python train_network.py", "SIGKILL"),
+        ("zsh: illegal hardware instruction  python train_network.py", "SIGILL"),
+        ("[1]    4711 abort      python train_network.py", "SIGABRT"),
+        ("[2]  + 4711 bus error  python train_network.py", "SIGBUS"),
+        ("train.sh: line 12: 24234 Segmentation fault (core dumped) accelerate launch", "SIGSEGV"),
+        ("./a.sh: 3: 4711 Killed python train_network.py", "SIGKILL"),
+        ("Fatal Python error: Segmentation fault", "SIGSEGV"),
+        ("Windows fatal exception: access violation", "SIGSEGV"),
+    ],
+)
+def test_a_shells_last_line_names_the_signal(line: str, name: str) -> None:
+    parser = ConsoleParser()
+    events = [*parser.feed(f"{line}\n".encode()), *parser.finish()]
+    fatals = tuple(event.text for event in events if isinstance(event, FatalSeen))
+    verdict = judge(RunFacts(replace(TRAINING, fatals=fatals), last_step=4))
+    assert short(verdict) == ("killed", "killed_by_signal")
+    assert verdict.reasons[0].startswith(name)
+
+
+def test_words_of_a_log_are_no_signal() -> None:
+    for line in ("killed", "terminated", "process 3 killed it", "aborted, try again"):
+        parser = ConsoleParser()
+        events = [*parser.feed(f"{line}\n".encode()), *parser.finish()]
+        assert not [event for event in events if isinstance(event, FatalSeen)]
