@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -11,6 +12,8 @@ from typing import Any
 from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused
 
 _USUAL = "a script, a --config_file TOML or a kohya_ss JSON for sd-scripts"
+#: scripts of diffusers' examples
+_DIFFUSERS = re.compile(r"/examples/|/train_(?:dreambooth|text_to_image|unconditional)")
 #: items checked
 _MOST_ITEMS = 50
 
@@ -36,8 +39,11 @@ def refuse_other(values: Any, source: str) -> None:
 
 def refuse_command(draft: Draft, source: str) -> None:
     """Raises OtherTrainer if the command starts a script of another trainer."""
-    musubi = "musubi" in f"{draft.sd_scripts}/{draft.script}"
-    values = {**draft.train, **({"dit": "", "network_module": ""} if musubi else {})}
+    script, values = f"{draft.sd_scripts}/{draft.script}", dict(draft.train)
+    if "musubi" in script:
+        values |= {"dit": "", "network_module": ""}
+    if _DIFFUSERS.search(script):
+        values["instance_data_dir"] = ""
     refuse_other(values, f"the command in {source}")
 
 

@@ -47,6 +47,9 @@ _DUMPS = frozenset({"toml.dump", "tomli_w.dump", "json.dump", "yaml.dump", "yaml
 #: name of the function that a line `!command` of a notebook becomes
 SHELL_LINE = "__shell_line__"
 SHELL_CELL = "__shell_cell__"
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+#: key of an object's class, which no attribute has
+_CLASS = " class"
 _ERRORS = (Uncomputed, TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
 
 
@@ -57,7 +60,8 @@ class Program:
     commands: Commands
     trusting: bool = False
     values: dict[str, Value] = field(default_factory=dict)
-    functions: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = field(default_factory=dict)
+    functions: dict[str, _Function] = field(default_factory=dict)
+    methods: dict[str, dict[str, _Function]] = field(default_factory=dict)
     called: set[str] = field(default_factory=set)
     dumped: list[dict[Any, Any]] = field(default_factory=list)
     _locals: list[dict[str, Value]] = field(default_factory=list)
@@ -88,9 +92,13 @@ class Program:
     def read_uncalled(self) -> None:
         """Functions that the program only defines, each as if called."""
         self._uncalled = 1
-        for name, function in list(self.functions.items()):
-            if name not in self.called:
+        for function in list(self.functions.values()):
+            if function.name not in self.called:
                 self.call(function, [], {})
+        for kind, methods in list(self.methods.items()):
+            for name, function in methods.items():
+                if name not in self.called and name != "__init__":
+                    self.call(function, [self.made(kind, [], {})], {})
 
     def statement(self, one: ast.stmt) -> Value:
         match one:
@@ -102,6 +110,8 @@ class Program:
                     self.assign(target, result)
             case ast.AnnAssign(target, _, ast.expr() as value):
                 self.assign(target, self.value(value))
+            case ast.AnnAssign(ast.Name(name), _, None):
+                self.scope.setdefault(name, Unknown(name))
             case ast.AugAssign(target, sign, value):
                 self.grow(target, sign, value)
             case ast.If(test, body, orelse):
@@ -123,8 +133,8 @@ class Program:
                 return result
             case ast.FunctionDef(name) | ast.AsyncFunctionDef(name):
                 self.functions[name] = one
-            case ast.ClassDef(name, body=body):
-                self.assign(ast.Name(name), self.of_class(body))
+            case ast.ClassDef(name, bases=bases, body=body):
+                self.assign(ast.Name(name), self.of_class(name, bases, body))
             case ast.Global(names) if self._globals:
                 self._globals[-1].update(names)
             case ast.Return(value):
@@ -133,13 +143,31 @@ class Program:
                 return _NEXT if isinstance(one, ast.Continue) else _BROKEN
         return _NOTHING
 
-    def of_class(self, body: Iterable[ast.stmt]) -> dict[str, Value]:
-        """Its plain attributes; its methods are functions that nothing calls."""
-        self._locals.append({})
+    def of_class(
+        self, name: str, bases: list[ast.expr], body: Iterable[ast.stmt]
+    ) -> dict[str, Value]:
+        """Its plain attributes, with its name under _CLASS."""
+        above = [one for base in bases if isinstance(one := self.value(base), dict)]
+        self._locals.append({key: value for one in above for key, value in one.items()})
         self._globals.append(set())
+        outside, self.functions = self.functions, {}
         self.read(body)
+        inherited = [self.methods.get(str(one.get(_CLASS)), {}) for one in above]
+        self.methods[name] = {k: v for one in (*inherited, self.functions) for k, v in one.items()}
+        self.functions = outside
         self._globals.pop()
-        return self._locals.pop()
+        return {**self._locals.pop(), _CLASS: name}
+
+    def made(self, kind: str, given: list[Value], named: Mapping[str, Value]) -> Value:
+        """An object: the attributes of its class, and what `__init__` sets."""
+        plain = self.values.get(kind)
+        one = {**(plain if isinstance(plain, dict) else {}), _CLASS: kind}
+        if begin := self.methods.get(kind, {}).get("__init__"):
+            self.call(begin, [one, *given], named)
+        else:  # a dataclass
+            names = [name for name in one if name != _CLASS]
+            one |= {**dict(zip(names, given, strict=False)), **named}
+        return one
 
     def condition(self, test: ast.expr, body: list[ast.stmt], orelse: list[ast.stmt]) -> Value:
         holds = truth(self.value(test))
@@ -354,8 +382,8 @@ class Program:
             return self.call(self.functions[owner], given, named)
         if last in _DEFAULTS:
             return named.get("default", given[0] if given else Unknown(name))
-        if isinstance(tree.func, ast.Name) and isinstance(made := self.value(tree.func), dict):
-            return {**made, **named}  # an object of a class with plain attributes
+        if isinstance(tree.func, ast.Name) and name in self.methods:
+            return self.made(name, given, named)
         if name in _DUMPS and len(given) > 1:
             return self.write(given[1], given[0])
         if (
@@ -416,6 +444,10 @@ class Program:
             return self.write(OpenFile(owner), given[0])
         if name == "open" and isinstance(owner, str):
             return OpenFile(owner)
+        if isinstance(owner, dict) and (
+            function := self.methods.get(str(owner.get(_CLASS)), {}).get(name)
+        ):
+            return self.call(function, [owner, *given], named)
         if isinstance(owner, Parser):
             return _of_parser(owner, name, given, named)
         if name == "update" and named and isinstance(owner, dict):
@@ -425,7 +457,7 @@ class Program:
 
     def call(
         self,
-        function: ast.FunctionDef | ast.AsyncFunctionDef,
+        function: _Function,
         given: list[Value],
         named: Mapping[str, Value],
     ) -> Value:
@@ -573,7 +605,8 @@ def _expanded(text: str, program: Program) -> str:
             while text[at + 1 + len(name) : at + 2 + len(name)].isidentifier():
                 name += text[at + 1 + len(name)]
             held = name in program.scope or name in program.values
-            result.append((_evaluated(name, program) if held else None) or char + name)
+            value = _evaluated(name, program) if held else None
+            result.append(char + name if value is None else value)
             at += 1 + len(name)
         else:
             result.append(char)

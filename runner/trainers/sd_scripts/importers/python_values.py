@@ -292,6 +292,14 @@ def _plain(compute: Callable[..., Any]) -> Callable[[list[Value]], Value]:
     return call
 
 
+def _summed(given: list[Value]) -> Value:
+    if len(given) == 2 and isinstance(given[1], list):
+        return [
+            one for part in _items(given) for one in (part if isinstance(part, list) else [part])
+        ]
+    return _plain(sum)(given)
+
+
 def _dumped(given: list[Value]) -> Value:
     return Dump(given[0]) if isinstance(given[0], dict) else Unknown("dumps")
 
@@ -319,7 +327,7 @@ FUNCTIONS: Mapping[str, Callable[[list[Value]], Value]] = {
     "enumerate": lambda given: [[at, one] for at, one in enumerate(_items(given))],
     "zip": lambda given: [list(one) for one in zip(*(_items([part]) for part in given), strict=False)],
     "any": _each(any), "all": _each(all), "min": _plain(min), "max": _plain(max), "round": _plain(round),
-    "abs": _plain(abs), "sum": _plain(sum), "math.ceil": _plain(math.ceil), "math.floor": _plain(math.floor),
+    "abs": _plain(abs), "sum": _summed, "math.ceil": _plain(math.ceil), "math.floor": _plain(math.floor),
     "Path": _paths, "pathlib.Path": _paths, "PurePath": _paths, "os.fspath": _paths,
     "os.path.join": _paths, "path.join": _paths, "osp.join": _paths,
     "os.path.abspath": _first, "os.path.realpath": _first, "os.path.normpath": _first,

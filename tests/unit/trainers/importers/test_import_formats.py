@@ -124,6 +124,18 @@ def test_the_easy_scripts_warm_up_over_a_share_of_all_steps(desk: Desk) -> None:
     ]  # fmt: skip
 
 
+def test_settings_of_civitai_are_renamed(desk: Desk) -> None:
+    values = {
+        "engine": "kohya",
+        "unetLR": 0.0005,
+        "networkDim": 32,
+        "numRepeats": 3,
+        "enableBucket": True,
+    }
+    _, train = flags(desk, json.dumps(values), "civitai.json")
+    assert train == {"unet_lr": 0.0005, "network_dim": 32, "enable_bucket": True}
+
+
 def test_flags_in_json_or_yaml_are_those_of_a_toml(desk: Desk) -> None:
     values = {"network_module": "networks.lora", "network_dim": 8, "learning_rate": 0.0001, "v2": False,
               "network_args": ["a=1"], "resume": None, "vae": "", "training": {"seed": 3}}  # fmt: skip
@@ -160,6 +172,7 @@ def test_flags_in_json_or_yaml_are_those_of_a_toml(desk: Desk) -> None:
          "for musubi-tuner, another trainer"),
         ("d.py", "subprocess.run(['accelerate', 'launch', 'train_dreambooth_lora_sdxl.py',"
          " '--instance_data_dir=/i'])", "the command in .* is for a script of diffusers"),
+        ("e.sh", "accelerate launch /x/examples/dreambooth/train_dreambooth.py --seed 1", "diffusers"),
         ("l.json", "[1, 2]", "not a LoRA configuration of kohya_ss"),
     ],
 )  # fmt: skip

@@ -64,6 +64,15 @@ RUN = "python /sd/train_network.py"
          "a = p.parse_args()\nos.system(f'RUN --n={a.name} --d={a.dim}')", "--n=n --d=$(argument dim)"),
         ("class C:\n dim = 8\n def go(self):\n  os.system(f'RUN --d={C.dim} --n={self.n}')",
          "--d=8 --n=$(self.n)"),
+        ("class A:\n  lr = 1\nclass T(A):\n  def __init__(self, dim=8):\n    self.dim = dim\n  def run(self):\n"
+         "    os.system(f'RUN --d={self.dim} --lr={self.lr}')\nT(dim=16).run()", "--d=16 --lr=1"),
+        ("@dataclass\nclass C:\n  name: str\n  dim: int = 4\n  def words(self):\n"
+         "    return ['--n', self.name, '--d', str(self.dim)]\n"
+         "call(['python', '/sd/train_network.py', *C('y').words()])",
+         "--n y --d 4"),
+        ("a = {'s': 1, 'x': True}\nw = sum([[f'--{k}'] if v is True else [f'--{k}', str(v)]"
+         " for k, v in a.items()], [])\n"
+         "call(['python', '/sd/train_network.py', *w])", "--s 1 --x"),
         ("w = ['python', '/sd/train_network.py']\nif os.path.exists('/x'):\n  w.append('--x')\n"
          "w.append('--y')\nsubprocess.run(w)", '"$(if os.path.exists x)" --y'),
         ("n = 'a'\nif torch.cuda.is_available():\n  n = 'b'\nelse:\n  n = 'c'\nos.system(f'RUN --n={n} --s=1')",
@@ -151,6 +160,7 @@ def test_a_notebook_without_a_start_gives_its_configuration(desk: Desk) -> None:
         (["%%bash\nA=3\nRUN \\\n --seed=$A\n"], {"seed": 3}),
         (["%env B=2\n", "s = 'it is not: valid\n", "n = 4\n!RUN --seed={n} --output_name=a$B --vae={{x}}\n)"],
          {"seed": 4, "output_name": "a2", "vae": "{x}"}),
+        (["S = ''\n!RUN $S --seed=2 {S}"], {"seed": 2}),
         (["a = !ls\nf = '''\n!RUN --seed=9\n'''\n!RUN --seed=1 {'--v2' if f else ''} {'--x' if not f else ''}"],
          {"seed": 1, "v2": True}),
         (["open('t.sh', 'w').write('RUN --seed=5')\n!chmod +x t.sh\n!./t.sh"], {"seed": 5}),
