@@ -79,6 +79,10 @@ def captions(facts: Facts) -> Finding:
             f"{len(bad)} unreadable", some([str(one.problem) for one in bad]), advice, possible
         )
     missing = [one for one in captions if one.text is None]
+    if not missing and (longer := _several_lines(facts, captions)):
+        detail = f"Only the first line is read of {some(longer)}; with enable_wildcard one line is chosen."
+        evidence = f"{len(longer)} of more lines"
+        return warned(evidence, detail, "write each caption on one line, or set enable_wildcard")
     if not missing:
         return passed(f"{total} captions", f"Every one of {total} training images has a caption.")
     evidence = f"{len(missing)} without caption"
@@ -97,6 +101,22 @@ def captions(facts: Facts) -> Finding:
     detail += f" There are {endings[0]} files next to them."
     fix = Fix(f"read {endings[0]} files", {"caption_extension": endings[0]}, "dataset")
     return failed(evidence, detail, "", fix)
+
+
+def _several_lines(facts: Facts, captions: list[Caption]) -> list[str]:
+    """Names of caption files with lines that are never read."""
+    found = []
+    for one in captions:
+        in_file = one.subset.metadata_file is None and not one.subset.enable_wildcard
+        if not in_file or facts.cancelled.is_set():
+            continue
+        try:
+            text = one.file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+        if "\n" in text.rstrip():
+            found.append(one.file.name)
+    return found
 
 
 @check("trigger", "Trigger", 180)

@@ -378,3 +378,13 @@ def test_class_tokens_replace_missing_captions(project: Project) -> None:
     found = project.find("captions")
     assert (found.status, found.evidence) == ("warn", "2 without caption")
     assert "class_tokens: spyke girl" in found.detail
+
+
+def test_lines_that_are_never_read_are_told(project: Project) -> None:
+    (project.train / "0000.txt").write_text(f"{CAPTION}\n\nA second paragraph.\n")
+    (project.train / "0001.txt").write_text(f"{CAPTION}\n")
+    found = project.find("captions")
+    assert (found.status, found.evidence) == ("warn", "1 of more lines")
+    assert "Only the first line is read of 0000.txt" in found.detail
+    project.write_dataset(train="enable_wildcard = true")
+    assert project.find("captions").status == "pass"

@@ -114,6 +114,7 @@ FLAT = TRAINING.replace("[model_arguments]\n", "").replace("[optimizer_arguments
     [
         (TRAINING, 2, "a training config", "(pretrained_model_name_or_path, v2 and 1 more are flags"),
         (FLAT, 1, "a training config", "give it as config_file"),
+        (f"[general]\n{FLAT}", 2, "a training config", "v2 and 1 more are flags of the trainer"),
         (f"seed = 1\n{SUBSET}", 1, "flags of the trainer", "seed is a flag of the trainer"),
         ("[general]\nresolution = [9, 9]\n[[datasets]]\nvideo_directory = 'v'\nbad = 1\n", 4,
          "for musubi-tuner", "video_directory is a key of musubi-tuner"),

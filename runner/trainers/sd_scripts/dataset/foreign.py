@@ -49,6 +49,8 @@ MUSUBI_KEYS = frozenset(
         "flux_kontext_no_resize_control",
     }
 )  # fmt: skip
+#: as many flags in [general] are no slip
+SEVERAL = 3
 _EXTRA = "extra keys not allowed"
 
 
@@ -118,6 +120,8 @@ def _other_program(values: Mapping[str, Any]) -> Foreign | None:
 def _flags(values: Mapping[str, Any]) -> Foreign | None:
     """Of the trainer, at the top or in sections, as `--config_file` reads them."""
     found = [path for path in _top(values) if path[-1] in TRAINER_FLAGS]
+    if len(found) < SEVERAL and all(path[0] == "general" for path in found):
+        return None  # each is named with its line
     if not found:
         return None
     names = some([str(path[-1]) for path in found], 2)
@@ -127,7 +131,7 @@ def _flags(values: Mapping[str, Any]) -> Foreign | None:
         return Foreign("flags of the trainer", text, found[0])
     text = (
         f"this is a training config, not a dataset config ({names} {are} of the trainer): give it as "
-        "config_file, and as dataset_config a file with [[datasets]]"
+        "config_file or to `plasma-tui init --from`, and as dataset_config a file with [[datasets]]"
     )
     return Foreign("a training config", text, found[0])
 
@@ -135,7 +139,7 @@ def _flags(values: Mapping[str, Any]) -> Foreign | None:
 def _top(values: Mapping[str, Any]) -> Iterator[KeyPath]:
     for key, value in values.items():
         yield (key,)
-        if isinstance(value, Mapping) and key != "general":
+        if isinstance(value, Mapping):
             yield from ((key, inner) for inner in value)
 
 
