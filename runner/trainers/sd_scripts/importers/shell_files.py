@@ -17,7 +17,7 @@ from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.config_file import config_file_path, entries
 from runner.trainers.sd_scripts.importers.model import Draft, Field, NewFile, Number, with_paths
 from runner.trainers.sd_scripts.importers.sd_toml import plain
-from runner.trainers.sd_scripts.importers.shell_state import UNNAMED
+from runner.trainers.sd_scripts.importers.shell_state import SHOWN, UNNAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +29,26 @@ class ScriptFiles:
     project: Path
 
     def complete(self, draft: Draft) -> Draft:
+        used = {str(value) for value in (*draft.train.values(), *draft.accelerate.values())}
         draft = self._dataset(self._config(draft))
         train, beside = self._beside(draft.train, PATH_FLAGS)
         accelerate, more = self._beside(draft.accelerate, ACCELERATE_PATH_FLAGS)
         unknown = [
-            f"{path} is written by the script, but {text.unknown[0]}"
+            f"replace {SHOWN.findall(text.text)[0]} from {path.name}: {text.unknown[0]}"
             for path, text in self.written.items()
-            if text.unknown and str(path) in (*draft.train.values(), *draft.accelerate.values())
+            if text.unknown and SHOWN.search(text.text) and str(path) in used
         ]
+        lost = [name for name, value in train.items() if str(value).startswith(UNNAMED)]
         return replace(
             draft,
-            train=train,
+            train={name: value for name, value in train.items() if name not in lost},
             accelerate=accelerate,
             files=(*draft.files, *beside, *more),
             notes=(*draft.notes, *unknown),
+            unmapped=(
+                *draft.unmapped,
+                *(f"--{name}: the file that the script writes" for name in lost),
+            ),
         )
 
     def _config(self, draft: Draft) -> Draft:
@@ -61,6 +67,11 @@ class ScriptFiles:
         flags = {name: v for name, v in flags.items() if name not in draft.train}
         if path in self.written:
             kept = {name: v for name, v in draft.train.items() if name != "config_file"}
+            reasons = self.written[path].unknown
+            unknown = {k: v for k, v in flags.items() if reasons and SHOWN.search(str(v))}
+            flags = {name: v for name, v in flags.items() if name not in unknown}
+            lost = (f"{name} = {v}: {reasons[0]}" for name, v in unknown.items())
+            draft = replace(draft, unmapped=(*draft.unmapped, *lost))
             note = f"{path.name} is written by the script; its flags are in [train]"
             train = {**with_paths(flags, self.cwd), **kept}
         else:
@@ -107,7 +118,7 @@ class ScriptFiles:
         try:
             written = self.written.get(path)
             if written is not None:
-                return None if written.unknown else parse_toml(written.text, parse_float=Number)
+                return parse_toml(written.text, parse_float=Number)
             return parse_toml(read_text(path))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
             return None
@@ -120,7 +131,7 @@ class ScriptFiles:
         for name, value in flags.items():
             path = Path(value) if name in names and isinstance(value, str) else None
             text = None if path is None else self.written.get(path)
-            if path is None or text is None or text.unknown or name == "dataset_config":
+            if path is None or text is None or name == "dataset_config":
                 continue
             files.append(NewFile(path.name, text.text))
             changed[name] = str(self.project / path.name)
@@ -134,7 +145,7 @@ def _flag(value: Any) -> FlagValue:
 
 
 def _is_relative(value: Any) -> bool:
-    return isinstance(value, str) and bool(value) and not value.startswith(("/", "~"))
+    return isinstance(value, str) and bool(value) and not value.startswith(("/", "~", "${"))
 
 
 def _folders(values: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:

@@ -190,12 +190,32 @@ def test_prompts_that_the_script_writes_are_a_file_beside_plasma_toml(desk: Desk
     assert (desk.project / "p.txt").read_text() == "a cat --w 512\na dog --w 512\n"
 
 
-def test_a_file_with_unknown_parts_is_named(desk: Desk) -> None:
+def test_only_the_unknown_parts_of_a_written_file_are_lost(desk: Desk) -> None:
     made = desk.imported(
-        f'cat > c.toml <<EOF\noutput_name = "$NOBODY"\nEOF\n{RUN} --config_file c.toml --a\n'
+        f'cat > c.toml <<EOF\noutput_name = "$NOBODY"\nseed = 3\nEOF\n'
+        f"cat > d.toml <<EOF\n{TOML}EOF\necho a $N > p.txt\n"
+        f"{RUN} --config_file c.toml --dataset_config d.toml --sample_prompts p.txt --a\n"
     )
-    assert desk.config(made).train["config_file"] == str(desk.project / "c.toml")
-    assert any("c.toml is written by the script, but $NOBODY is set" in one for one in made.notes)
+    config = desk.config(made)
+    assert config.train == {
+        "seed": 3,
+        "dataset_config": str(desk.project / "d.toml"),
+        "sample_prompts": str(desk.project / "p.txt"),
+        "a": True,
+    }
+    assert config.dataset is not None
+    assert config.dataset["datasets"][0]["subsets"][0]["image_dir"].endswith("img/${N}")
+    assert (desk.project / "p.txt").read_text() == "a ${N}\n"
+    nowhere = "set neither in the file nor in this shell"
+    assert made.unmapped == (f"output_name = ${{NOBODY}}: $NOBODY is {nowhere}",)
+    for name, shown in (("c.toml", "NOBODY"), ("d.toml", "N"), ("p.txt", "N")):
+        assert f"replace ${{{shown}}} from {name}: ${shown} is {nowhere}" in made.notes
+
+
+def test_a_temporary_file_that_cannot_be_read_is_listed(desk: Desk) -> None:
+    made = desk.imported(f"C=$(mktemp)\nsed s/a/b/ x > $C\n{RUN} --dataset_config $C --a\n")
+    assert desk.config(made).train == {"a": True}
+    assert made.unmapped == ("--dataset_config: the file that the script writes",)
 
 
 def test_relative_paths_in_named_files_start_where_the_command_runs(desk: Desk) -> None:
