@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 from runner.trainers.sd_scripts.importers.model import Field
 from runner.trainers.sd_scripts.importers.shell_builtins import BUILTINS
+from runner.trainers.sd_scripts.importers.shell_parameters import edited
 from runner.trainers.sd_scripts.importers.shell_scope import Scope
 from runner.trainers.sd_scripts.importers.shell_state import UNNAMED, Value
 from runner.trainers.sd_scripts.importers.shell_tests import TESTS, folder_of, printed, truth
@@ -143,6 +144,14 @@ class Commands(Texts):
             return given
         if texts[0] == "cat":
             return joined([self._content(one) for one in fields[1:]])
+        if texts[0] in ("cp", "mv"):
+            names = [one for one in fields[1:] if not one.text.startswith("-")]
+            content = self._content(names[0]) if len(names) == 2 else None
+            if content is not None and not names[1].unknown:
+                self._write_to([names[1].text], False, content, 0)
+            return None
+        if texts[0] == "sed":
+            return self._edited(fields, given)
         if texts[0] == "which" or texts[:2] == ["command", "-v"]:
             self.scope.assumptions.append(f"{texts[-1]} is installed")
             return Field(f"{texts[-1]}\n", reasons)
@@ -151,6 +160,26 @@ class Commands(Texts):
             return Field(f"{UNNAMED}{len(self.scope.files)}{suffix}\n")
         text = printed(texts, self.scope.cwd)
         return None if text is None else Field(text, reasons)
+
+    def _edited(self, fields: Sequence[Field], given: Field | None) -> Field | None:
+        """The output of `sed`; with `-i` what it does to a file that the script has written."""
+        options = [one.text for one in fields[1:] if one.text.startswith("-")]
+        words = [one for one in fields[1:] if not one.text.startswith("-")]
+        scripts = words[: max(1, options.count("-e"))]
+        names = words[len(scripts) :]
+        text = joined([self._content(one) for one in names]) if names else given
+        for script in scripts if set(options) <= {"-i", "-e", "-E", "-r"} else ():
+            new = None if text is None else edited(text.text, script.text)
+            text = (
+                None if text is None or new is None else Field(new, text.unknown + script.unknown)
+            )
+        if "-i" not in options:
+            return text
+        for path in filter(None, (folder_of(one.text, self.scope.cwd) for one in names)):
+            if path in self.scope.files:
+                why = (f"`{fields[0].text} {scripts[0].text}` is not followed",) if scripts else ()
+                self.scope.files[path] = text or replace(self.scope.files[path], unknown=why)
+        return Field("")
 
     def _with_input(self, node: Node, given: Field | None) -> bool | None:
         """The command, with what `read` gets in it, and its output in the file that it goes to."""

@@ -34,9 +34,11 @@ class ScriptFiles:
         train, beside = self._beside(draft.train, PATH_FLAGS)
         accelerate, more = self._beside(draft.accelerate, ACCELERATE_PATH_FLAGS)
         unknown = [
-            f"replace {SHOWN.findall(text.text)[0]} from {path.name}: {text.unknown[0]}"
+            f"replace {''.join(SHOWN.findall(text.text)[:1])} from {path.name}: {text.unknown[0]}"
+            if SHOWN.search(text.text)
+            else f"{path.name} is written by the script, but {text.unknown[0]}"
             for path, text in self.written.items()
-            if text.unknown and SHOWN.search(text.text) and str(path) in used
+            if text.unknown and str(path) in used
         ]
         lost = [name for name, value in train.items() if str(value).startswith(UNNAMED)]
         return replace(

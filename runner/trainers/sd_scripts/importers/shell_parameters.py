@@ -16,6 +16,9 @@ PARAMETER = re.compile(
     re.S | re.X,
 )
 OPERATION = re.compile(r"(:?[-=?+]|%%?|##?|/[/#%]?|,,?|\^\^?|:|@)(.*)", re.S)
+_SED = re.compile(r"s([/|#,@:%])(.*?)\1(.*?)\1(g?)", re.S)
+#: without the signs of a regular expression
+_PLAIN = re.compile(r"[^\\^$*\[\]+?()]+")
 _CASES = {",,": str.lower, "^^": str.upper}
 _ESCAPE = re.compile(
     r"\\(?:x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})|([0-7]{1,3})|(.))", re.S
@@ -36,6 +39,15 @@ def unescaped(text: str) -> str:
         return _ESCAPED.get(match[5], match[5] if match[5] in "\\'\"?" else match[0])
 
     return _ESCAPE.sub(one, text)
+
+
+def edited(text: str, script: str) -> str | None:
+    """`sed 's/old/new/'` of plain text; None for any other script."""
+    match = _SED.fullmatch(script)
+    if match is None or not _PLAIN.fullmatch(match[2]) or re.search(r"[&\\]", match[3]):
+        return None
+    times = -1 if match[4] else 1
+    return "\n".join(one.replace(match[2], match[3], times) for one in text.split("\n"))
 
 
 def literal(text: str) -> str:

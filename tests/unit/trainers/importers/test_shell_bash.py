@@ -212,8 +212,28 @@ def test_only_the_unknown_parts_of_a_written_file_are_lost(desk: Desk) -> None:
         assert f"replace ${{{shown}}} from {name}: ${shown} is {nowhere}" in made.notes
 
 
+@pytest.mark.parametrize(
+    ("change", "folder", "note"),
+    [
+        ("sed 's|DIR|/img/a|g' t.toml > d.toml", "/img/a", "d.toml is written by the script"),
+        ("cp -f t.toml d.toml; sed -i -e \"s#DIR#/img/b#\" d.toml", "/img/b", "it is [dataset]"),
+        ("cat t.toml > d.toml; sed -i 's/^.*$/x/' d.toml", "{here}/DIR", "`sed s/^.*$/x/` is not followed"),
+    ],
+)  # fmt: skip
+def test_a_template_filled_in_by_sed_is_read(
+    desk: Desk, change: str, folder: str, note: str
+) -> None:
+    (desk.project / "t.toml").write_text(TOML.replace("img/$N", "DIR"))
+    made = desk.imported(f"{change}\n{RUN} --dataset_config d.toml\n")
+    config = desk.config(made)
+    assert config.dataset is not None
+    subset = config.dataset["datasets"][0]["subsets"][0]
+    assert subset["image_dir"] == folder.replace("{here}", str(desk.project))
+    assert any(note in one for one in made.notes), made.notes
+
+
 def test_a_temporary_file_that_cannot_be_read_is_listed(desk: Desk) -> None:
-    made = desk.imported(f"C=$(mktemp)\nsed s/a/b/ x > $C\n{RUN} --dataset_config $C --a\n")
+    made = desk.imported(f"C=$(mktemp)\nenvsubst > $C\n{RUN} --dataset_config $C --a\n")
     assert desk.config(made).train == {"a": True}
     assert made.unmapped == ("--dataset_config: the file that the script writes",)
 
