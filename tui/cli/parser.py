@@ -66,7 +66,7 @@ VERBS: tuple[tuple[str, str, str, tuple[Option | list[Option], ...]], ...] = (
     ("demo", "demo:demo", "train a small real LoRA with the built-in trainer and watch it", (
         _value("--dir", metavar="DIR", help="project folder (default: ./plasma-demo)"),
         _on("--headless", help="no screen: print progress and a summary"), *SCREEN)),
-    ("init", "init:init", "write plasma.toml from a script, a configuration or what is found here", (
+    ("init", "init:init", "write plasma.toml from what is given or found; exit 1: it cannot be started yet", (
         _value("--from", dest="source", metavar="FILE",
                help="a shell script, a kohya_ss JSON or an sd-scripts TOML; - reads stdin"),
         _value("--dir", metavar="DIR", help="project folder (default: the working folder)"),

@@ -48,6 +48,8 @@ class Fields(msgspec.Struct, frozen=True):
     types: dict[str, LoraType]
 
 
+#: every tab saves the last one, the LoRA tab all of them; its first versions no LoRA_type
+WINDOW_FIELDS = frozenset({"epoch", "lr_warmup", "max_resolution", "num_cpu_threads_per_process"})
 FIELDS = msgspec.convert(
     tomllib.loads(Path(__file__).with_name("kohya.toml").read_text(encoding="utf-8")), Fields
 )

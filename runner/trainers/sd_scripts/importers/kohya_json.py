@@ -37,6 +37,8 @@ from runner.trainers.sd_scripts.importers.model import (
 
 PROMPTS_NAME = "sample_prompts.txt"
 _SAMPLES = ("sample_every_n_steps", "sample_every_n_epochs")
+#: of the first versions, which saved no LoRA_type
+_LORA_TAB = frozenset({"epoch", "network_dim"})
 _LORAPLUS = ("loraplus_lr_ratio", "loraplus_unet_lr_ratio", "loraplus_text_encoder_lr_ratio")
 #: LyCORIS' name of a field
 _LYCORIS_NAMES = {"unit": "block_size", "constrain": "constraint"}
@@ -44,7 +46,8 @@ _LYCORIS_NAMES = {"unit": "block_size", "constrain": "constraint"}
 
 def read_kohya_json(values: Any, source: str, folder: Path, where: Context) -> Draft:
     """`values`: the parsed file; `folder`: where relative paths start. Raises ImportRefused."""
-    if not isinstance(values, dict) or not values.keys() & {"LoRA_type", "network_dim"}:
+    lora = isinstance(values, dict) and ("LoRA_type" in values or values.keys() >= _LORA_TAB)
+    if not lora:
         raise ImportRefused(
             f"{source} is not a LoRA configuration of kohya_ss (no LoRA_type in it); use the JSON "
             "saved by its LoRA tab"

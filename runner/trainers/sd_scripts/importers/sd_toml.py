@@ -19,6 +19,7 @@ from runner.trainers.sd_scripts.importers.command_line import FlagWords, draft_o
 from runner.trainers.sd_scripts.importers.easy_toml import is_easy, read_easy
 from runner.trainers.sd_scripts.importers.find import Context
 from runner.trainers.sd_scripts.importers.flag_dialects import Settings, translated
+from runner.trainers.sd_scripts.importers.kohya_fields import WINDOW_FIELDS
 from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused, Number, plain_text
 from runner.trainers.sd_scripts.importers.other_formats import refuse_other
 from runner.trainers.sd_scripts.importers.plain_yaml import PlainYamlError, parse_yaml
@@ -29,8 +30,6 @@ _SCRIPT_OF_NETWORK = {
     **{script.network_module: name for name, script in reversed(list(SCRIPTS.items()))},
     "networks.oft_flux": "flux_train_network.py",
 }
-#: older versions of kohya_ss saved no LoRA_type, but always these
-_WINDOW_FIELDS = frozenset({"epoch", "lr_warmup", "max_resolution"})
 #: "xl" at the end of a word, and the well-known families
 _SDXL_NAME = re.compile(r"xl(?![a-z])|pony|illustrious|noobai", re.I)
 _SIGNS = frozenset({"pretrained_model_name_or_path", "network_module", "output_name"})
@@ -47,7 +46,7 @@ def is_flags(values: Any) -> bool:
     if not isinstance(values, dict) or "LoRA_type" in values:
         return False
     keys = {path[-1] for path, _ in entries(values)}
-    flags = "network_module" in keys or ("network_dim" in keys and not keys & _WINDOW_FIELDS)
+    flags = "network_module" in keys or ("network_dim" in keys and not keys & WINDOW_FIELDS)
     return is_easy(values) or bool(translated(values).name) or flags
 
 

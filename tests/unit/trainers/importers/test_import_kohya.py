@@ -358,6 +358,11 @@ def test_an_existing_prompt_file_is_left_alone(desk: Desk) -> None:
     ("text", "said"),
     [
         ('{"a": 1}', "is not a LoRA configuration of kohya_ss (no LoRA_type in it)"),
+        (
+            '{"network_dim": 4, "num_cpu_threads_per_process": 2, "prompts_file": "p.toml"}',
+            "no LoRA_type in it); use the JSON saved by its LoRA tab",
+        ),
+        ('{"max_resolution": "512,512", "epoch": 1}', "use the JSON saved by its LoRA tab"),
         ("[1, 2]", "is not a LoRA configuration of kohya_ss"),
         (
             '{"LoRA_type": "x",\n "a": }',
