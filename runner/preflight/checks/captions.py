@@ -147,10 +147,19 @@ def trigger(facts: Facts) -> Finding:
 
 
 def _position(caption: str, subset: SubsetSpec, trigger: str) -> int | None:
-    """Index of the tag that is or starts with the trigger word; None if there is none."""
+    """Index of the tag that is or starts with the trigger word; None if there is none. Of several lines, one
+    of which is chosen at random (enable_wildcard), the last one counts."""
+    places = [_place_in(line, subset, trigger) for line in caption.split("\n")]
+    known = [place for place in places if place is not None]
+    return max(known) if len(known) == len(places) else None
+
+
+def _place_in(line: str, subset: SubsetSpec, trigger: str) -> int | None:
     if subset.caption_prefix:
-        caption = f"{subset.caption_prefix} {caption}"
-    tags = [tag.strip() for tag in caption.split(subset.caption_separator)]
+        line = f"{subset.caption_prefix} {line}"
+    for separator in (subset.keep_tokens_separator, subset.secondary_separator):
+        line = line.replace(separator, subset.caption_separator) if separator else line
+    tags = [tag.strip() for tag in line.split(subset.caption_separator)]
     fitting = (i for i, tag in enumerate(tags) if f"{tag} ".startswith(f"{trigger} "))
     return next(fitting, None)
 

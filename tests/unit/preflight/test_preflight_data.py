@@ -388,3 +388,23 @@ def test_lines_that_are_never_read_are_told(project: Project) -> None:
     assert "Only the first line is read of 0000.txt" in found.detail
     project.write_dataset(train="enable_wildcard = true")
     assert project.find("captions").status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("caption", "settings", "status"),
+    [
+        (f"{TRIGGER}|||red hair, hat", 'keep_tokens_separator = "|||"', "pass"),
+        (f"{TRIGGER};;;red hair", 'secondary_separator = ";;;"', "pass"),
+        ("red hair", f'caption_prefix = "{TRIGGER}|||"\nkeep_tokens_separator = "|||"', "pass"),
+        (f"{TRIGGER}, a\n{TRIGGER}, b", "enable_wildcard = true", "pass"),
+        (f"{TRIGGER}, a\nb", "enable_wildcard = true", "fail"),
+        (f"{TRIGGER}, a\nb, {TRIGGER}", "enable_wildcard = true", "warn"),
+    ],
+)
+def test_the_trigger_is_found_as_the_trainer_takes_captions_apart(
+    project: Project, caption: str, settings: str, status: str
+) -> None:
+    for file in project.train.glob("*.txt"):
+        file.write_text(caption)
+    project.write_dataset(train=settings)
+    assert project.find("trigger", expect=f'trigger = "{TRIGGER}"').status == status
