@@ -47,7 +47,7 @@ class Node:
 def parse(text: str) -> tuple[list[Node], list[str]]:
     """The commands, and a sentence for each repair needed to read them. Raises ShellSyntax."""
     notes = []
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n") + "\n"
     if match := BLANK_END.search(text):
         line = text.count("\n", 0, match.start()) + 1
         what = "a comment" if "#" in match[0] else "spaces"

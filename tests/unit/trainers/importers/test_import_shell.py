@@ -111,6 +111,8 @@ def test_a_script_of_settings_is_read_with_its_conditions(desk: Desk) -> None:
         ("--t=a \\\n  --u=b \\\r\n --v", ["--t=a", "--u=b", "--v"]),
         ("--t=a \\   \n  --u=b", ["--t=a", "--u=b"]),
         ("--t=a ^\n  --u=b `\n --v", ["--t=a", "--u=b", "--v"]),
+        ("--t=a --u 1 \\", ["--t=a", "--u=1"]),
+        ("--t=a --u 1 \\  ", ["--t=a", "--u=1"]),
         ("--t=a > log 2>&1 --u=b", ["--t=a", "--u=b"]),
         ("--t=a && echo --u=b", ["--t=a"]),
         ("--size=$FROM_HERE --who=${USER}", ["--size=512", "--who=someone"]),
