@@ -131,8 +131,8 @@ def config_file_problems(path: Path, catalog: Catalog) -> tuple[ConfigProblem, .
 
 
 def _problem(key: str, value: Any, catalog: Catalog) -> str | None:
-    if of_the_gui(key, value):
-        return None
+    if of_the_gui(key, value) or (key, value) == ("persistent_data_loader_workers", 1):
+        return None  # kohya_ss writes the latter for true, and the trainer takes it as such
     flag = catalog.get(key)
     if flag is None:
         cure = cure_for(key, catalog.names)

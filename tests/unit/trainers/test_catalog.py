@@ -180,6 +180,21 @@ def test_a_config_file_is_checked_as_its_values_will_be_used(tmp_path: Path) -> 
     ]
 
 
+def test_a_config_file_of_kohya_ss_has_no_problem(tmp_path: Path) -> None:
+    file = tmp_path / "config_lora-20240101-120000.toml"
+    names = ("max_token_length", "dynamo_backend", "persistent_data_loader_workers")
+    catalog = Catalog(Flag(name, kind=None, nargs=0, bare=name.startswith("p")) for name in names)
+    file.write_text(
+        'dynamo_backend = "no"\nepoch = 4\nmax_token_length = 75\nnoise_offset_type = "Original"\n'
+        "persistent_data_loader_workers = 1\nstop_text_encoder_training = 3\n"
+    )
+    assert config_file_problems(file, catalog) == ()
+    file.write_text('dynamo_backend = "none"\npersistent_data_loader_workers = 2\n')
+    assert [str(p).partition(": ")[2] for p in config_file_problems(file, catalog)] == [
+        "persistent_data_loader_workers is an integer; write true or false"
+    ]
+
+
 def test_a_config_file_that_cannot_be_read_is_one_problem(tmp_path: Path) -> None:
     def said(data: bytes | None) -> str:
         file = tmp_path / "c.toml"
