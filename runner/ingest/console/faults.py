@@ -40,28 +40,23 @@ _RAISED_ALONE = re.compile(
     r"((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Invalid)): (.*)$|(MemoryError)$",
     re.DOTALL,
 )
+#: What a last line without a traceback begins with ...
 _FATAL = re.compile(
-    r".*can't open file '.*': \[Errno 2\]"
-    r"|\S*[Pp]ython[\w.]*: (?:No module named |Error while finding module |can't )"
+    r"\S*[Pp]ython[\w.]*: (?:No module named |Error while finding module |can't )"
     r"|\S+\.py: error: "
     r"|[\w.-]+: error: (?:unrecognized|argument |the following|ambiguous)"
     r"|[Aa]ccelerate(?: \S+)*: error: "
     rf"|{LAST_WORD}|Fatal Python error: "
     r"|terminate called after throwing |what\(\): |libc\+\+abi: |LLVM ERROR: "
-    r"|.*: failed assertion "
-    r"|.*(?:oom-kill event|oom_kill event)"
     # job managers: Slurm, PBS, LSF
     r"|slurmstepd: error: \*\*\* (?:JOB|STEP) .*CANCELLED AT|=>> PBS: job killed|TERM_RUNLIMIT: "
     r"|srun: error: \S+: tasks? \S+: (?:Killed|Terminated|Out Of Memory|Segmentation fault|Bus error|Aborted)"
-    r"|.*CUDA Setup failed despite "
-    r"|.*: command not found$|.*: No such file or directory$"
     # a shell or Windows that cannot start the launcher
     r"|(?:\S*/)?(?:sh|dash|bash|zsh): (?:line )?(?:\d+: )?\S+: (?:not found|Permission denied)$"
     r"|(?:\S*/)?\w*sh: (?:command not found|Unknown command): \S+$|Python was not found; "
     r"|(?:[\w.-]{1,80} : The term )?'[\w.-]{1,80}' is not recognized as (?:an internal|the name)"
-    r"|Fatal error in launcher: |.*Unable to create process using |No Python at '"
-    r"|did not find executable at '|.*: bad interpreter: "
-    r"|.*error while loading shared libraries: "
+    r"|Fatal error in launcher: |No Python at '"
+    r"|did not find executable at '"
     # native code that prints one line and ends the process: xformers, bitsandbytes, cuDNN, OpenMP, MKL, Rust
     r"|CUDA error \([^()]+:\d+\): |Error .{3,200} at line \d+ in file .*\.\w+$"
     r"|Could not load library lib\w+|Could not locate \w+\.dll|Unable to load any of \{lib"
@@ -71,6 +66,14 @@ _FATAL = re.compile(
     r"|\*\*\* stack smashing detected"
     r"|thread '.{0,60}' panicked at |memory allocation of \d+ bytes failed"
 )
+#: ... has within ...
+_FATAL_WITHIN = (
+    *("can't open file '", ": failed assertion ", "oom-kill event", "oom_kill event"),
+    *("CUDA Setup failed despite ", "Unable to create process using ", ": bad interpreter: "),
+    "error while loading shared libraries: ",
+)
+#: ... or ends with.
+_FATAL_END = (": command not found", ": No such file or directory")
 #: Records of level INFO after which sd-scripts exits.
 _LEAVING = re.compile(r".*\.toml not found\.$|Config file already exists\. Aborting")
 #: What starts the trainer reports its end without a traceback: LoRA_Easy_Training_Scripts, fluxgym,
@@ -78,7 +81,7 @@ _LEAVING = re.compile(r".*\.toml not found\.$|Config file already exists\. Abort
 _LAUNCHER_SAID = re.compile(
     r"Command '.*' (?:returned non-zero (?P<status>exit status -?\d+)|(?P<died>died with \S+( \d+)?))"
     r"|Command exited with code (?P<code>-?[1-9]\d*)|Training failed(?: /|$)"
-    r"|.*training process finished with errors or non-zero exit code \((?P<musubi>-?\d+)\)",
+    r"|(?:-+ )?training process finished with errors or non-zero exit code \((?P<musubi>-?\d+)\)",
     re.DOTALL,
 )
 LAUNCHER = "CalledProcessError"
@@ -92,9 +95,15 @@ def fatal_word(text: str, end: int, *, in_record: bool) -> FatalSeen | Exception
         code = said["code"] or said["musubi"]
         words = said["status"] or said["died"] or (f"exit status {code}" if code else text)
         return ExceptionSeen(end, LAUNCHER, f"{words}.")
-    if _LEAVING.match(text) or (not in_record and _FATAL.match(text)):
+    if _LEAVING.match(text) or (not in_record and _is_fatal(text)):
         return FatalSeen(end, text[:MESSAGE_CHARS])
     return None
+
+
+def _is_fatal(text: str) -> bool:
+    if text.endswith(_FATAL_END) or any(word in text for word in _FATAL_WITHIN):
+        return True
+    return _FATAL.match(text) is not None
 
 
 class FaultReader:
