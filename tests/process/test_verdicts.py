@@ -256,3 +256,10 @@ def test_a_full_disk_below_the_run_folder_is_named(stage: Stage, tmp_path: Path)
         wait_for(lambda: not lock_held(run.lock))
     finally:
         subprocess.run(["umount", "-l", str(home)], check=False)
+
+
+def test_a_crash_after_everything_was_saved_costs_the_run_nothing(stage: Stage) -> None:
+    run = stage.start("--steps", "20", "--exit_code", "139")
+    ended = wait_end(run)
+    assert ended.outcome is Outcome.SUCCEEDED and ended.status is not None
+    assert any("crashed while exiting (SIGSEGV)" in why for why in ended.status.reasons)
