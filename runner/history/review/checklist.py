@@ -48,7 +48,8 @@ def _ended(review: Review) -> Verdict:
     if review.living:
         return "skip", f"it is {snapshot.state}"
     if outcome is None and snapshot.spec is not None and snapshot.spec.origin:
-        return "skip", "imported, not monitored"
+        why = snapshot.status.reasons[1:2] if snapshot.status else ()
+        return "skip", "; ".join(("imported, not monitored", *why))
     if outcome is None:
         return "skip", f"no verdict yet;  {how}"
     text = f"{str(outcome).replace('_', ' ')}, {how}"
@@ -138,13 +139,20 @@ def _sizes(review: Review) -> Verdict:
 # ----------------------------------------------------------------- loss, steps
 
 
+def _unread(review: Review) -> bool:
+    """A log in which no step was understood proves nothing."""
+    snapshot = review.snapshot
+    inspected = snapshot.spec is not None and snapshot.spec.origin == "inspected"
+    return inspected and snapshot.outcome is None and not (snapshot.status and snapshot.status.step)
+
+
 @_point("The loss is finite at the last step")
 def _last_loss(review: Review) -> Verdict:
     facts = review.losses
     if not facts.rows and review.imported:
         return "skip", "no event file with losses"
     if not facts.rows:
-        return "skip" if review.living else "fail", "no step recorded"
+        return "skip" if review.living or _unread(review) else "fail", "no step recorded"
     where = f"at step {facts.last_step}"
     bad = f"all of {facts.finite} recorded losses are finite"
     if facts.nonfinite:
@@ -170,6 +178,8 @@ def _steps(review: Review) -> Verdict:
         text += f"; {count(review.losses.missing_steps, 'step')} without a journaled loss"
     if review.living:
         return "skip", f"{text} so far"
+    if _unread(review):
+        return "skip", "no step was seen in the log"
     if total is not None and done < total:
         if review.imported:
             return "warn", f"the newest file says {text}; a resumed training restarts its count"

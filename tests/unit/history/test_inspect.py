@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from runner.history.imported_runs.from_log import run_of_log
 from runner.history.inspect import inspect_log, parse_exit
+from runner.history.review.checklist import checklist
+from runner.history.review.gather import review_of
 from runner.model import Outcome
 from tests import DATA
 
@@ -121,3 +124,19 @@ def test_a_report_holds_the_largest_step_the_first_bad_one_and_the_last_average(
     report = inspect_log(log)
     assert (report.steps_seen, report.first_nonfinite_step) == (9, 2)
     assert report.last_average_loss == 0.25
+
+
+def test_a_log_that_was_not_understood_fails_no_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLASMA_HOME", str(tmp_path / "home"))
+    log = tmp_path / "a.log"
+    strange = "".join(f"[step {n} of 800] err 0.1\n" for n in range(300))
+    log.write_text(f"running training\n  total optimization steps: 800\n{strange}model saved.\n")
+    assert inspect_log(log).outcome is None
+    run = run_of_log(log)
+    review = review_of(run)
+    assert review.snapshot.outcome is None
+    points = {line.name: line for line in checklist(review)}
+    assert "not understood" in points["ended"].evidence
+    assert {points[name].status for name in ("ended", "last_loss", "steps")} == {"skip"}
