@@ -1,5 +1,6 @@
-"""Converts a shell script, a kohya_ss JSON or an sd-scripts TOML to a plasma.toml.
+"""Converts what people have of a training to a plasma.toml: scripts of bash, cmd and PowerShell, notebooks,
+Python programs, configurations of kohya_ss, sd-scripts and windows around it, a LoRA with its settings.
 
-In: a file or a folder. Out: settings and notes on what could not be mapped. Reads files, never runs them.
+In: a file. Out: settings and notes on what could not be mapped. Reads files, never runs them.
 Begin with `files`.
 """

@@ -33,7 +33,9 @@ def program_of(cells: list[str]) -> list[ast.stmt]:
     body: list[ast.stmt] = []
     line = 0
     for cell in cells:
-        statements = _parsed("\n".join(_lines(cell)))
+        statements = _parsed(cell)
+        if statements is None:
+            statements = _parsed("\n".join(_lines(cell)))
         if statements is None:
             statements = list(_simple_lines(cell))
         for one in statements:

@@ -138,10 +138,14 @@ class Program(Calls):
         before = [_copied(scope) for scope in scopes]
         self.read(body)
         if not self.trusting:
-            for one in orelse:
-                for node in ast.walk(one):
-                    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            nodes = [node for one in orelse for node in ast.walk(one)]
+            grown = {id(node.target) for node in nodes if isinstance(node, ast.AugAssign)}
+            for node in nodes:
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                    if id(node) not in grown:
                         self.scope[node.id] = Unknown(shown)
+                    elif isinstance(held := self.scope.get(node.id), str):
+                        self.scope[node.id] = f"{held} "  # it grows here, too
             for scope, old in zip(scopes, before, strict=True):
                 _blur(scope, old, Unknown(shown))
         self.doubt -= 1
@@ -185,7 +189,8 @@ def _blur(scope: dict[str, Value], before: Mapping[str, Value], doubt: Unknown) 
                 if key not in old or old[key] is not one:
                     value[key] = doubt
         elif name not in before or value is not old:
-            grown = (
-                isinstance(value, str) and isinstance(old, str) and old and value.startswith(old)
-            )
-            scope[name] = f"{old}{text_of(doubt)}" if grown else doubt
+            scope[name] = doubt
+            if isinstance(value, str) and isinstance(old, str) and value.startswith(old):
+                added = value[len(old) :]  # spaces around it separate words
+                lead, end = " " * added.startswith(" "), " " * added.endswith(" ")
+                scope[name] = f"{old}{lead}{text_of(doubt)}{end}"

@@ -75,6 +75,8 @@ RUN = "python /sd/train_network.py"
          "call(['python', '/sd/train_network.py', *w])", "--s 1 --x"),
         ("w = ['python', '/sd/train_network.py']\nif os.path.exists('/x'):\n  w.append('--x')\n"
          "w.append('--y')\nsubprocess.run(w)", '"$(if os.path.exists x)" --y'),
+        ("a = ''\nif f():\n  a += '--v 1 '\nelif g():\n  a += '--w '\na += '--s=1'\nos.system(f'RUN {a}')",
+         "$(if f) --s=1"),
         ("n = 'a'\nif torch.cuda.is_available():\n  n = 'b'\nelse:\n  n = 'c'\nos.system(f'RUN --n={n} --s=1')",
          "--n=$(if torch.cuda.is_available) --s=1"),
         ("if input():\n  cmd = 'RUN --s=1'\nelse:\n  cmd = 'RUN --s=2'\nos.system(cmd)", "--s=1"),
@@ -160,6 +162,7 @@ def test_a_notebook_without_a_start_gives_its_configuration(desk: Desk) -> None:
         (["%%bash\nA=3\nRUN \\\n --seed=$A\n"], {"seed": 3}),
         (["%env B=2\n", "s = 'it is not: valid\n", "n = 4\n!RUN --seed={n} --output_name=a$B --vae={{x}}\n)"],
          {"seed": 4, "output_name": "a2", "vae": "{x}"}),
+        (["n = ('%d'\n  % 3)\n", "!RUN --seed={n}"], {"seed": 3}),
         (["S = ''\n!RUN $S --seed=2 {S}"], {"seed": 2}),
         (["a = !ls\nf = '''\n!RUN --seed=9\n'''\n!RUN --seed=1 {'--v2' if f else ''} {'--x' if not f else ''}"],
          {"seed": 1, "v2": True}),
