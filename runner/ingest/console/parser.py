@@ -168,12 +168,13 @@ class ConsoleParser:
             if rest is None:
                 return
             token = rest
-        shown = token.step
-        if token.broken:
-            self._begun = token.raw
-        if shown is not None:
-            self._step(shown)
-            return
+        if token.raw.startswith(b"steps:"):
+            if token.broken:
+                self._begun = token.raw
+            shown = token.step
+            if shown is not None:
+                self._step(shown)
+                return
         self._reading = True
         line = plain_text(token.raw).rstrip()
         if not line or line.isspace():
@@ -181,13 +182,13 @@ class ConsoleParser:
         self.lines += 1
         if self._phase is None:
             self._enter(Phase.LAUNCHING, "", token.end)
-        started = record_start(line, token.end)
-        if started is not None:
+        record = self._record
+        if record is not None and record.continues_in(line):
+            self._continue_record(line[record.column :], token.end)
+        elif (started := record_start(line, token.end)) is not None:
             self._begin_record(started)
             if started.message.strip() and line.endswith(TRACEBACK):
                 self._plain(TRACEBACK, token.end)  # another stream began in the middle of the line
-        elif self._record is not None and self._record.continues_in(line):
-            self._continue_record(line[self._record.column :], token.end)
         elif self._flat and self._flat_continuation(line):
             self._continue_record(line, token.end)
         else:

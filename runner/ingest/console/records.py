@@ -84,7 +84,7 @@ class Record:
 
     def continues_in(self, line: str) -> bool:
         """Is the line in the message column, with nothing left of it?"""
-        return line.startswith(_BLANKS if self.column == MESSAGE_COLUMN else " " * self.column)
+        return line.startswith(_BLANKS[: self.column])
 
     def overflows_with(self, line: str) -> bool:
         """Without an indent: does the line begin with a word for which the one before had no
@@ -109,13 +109,14 @@ def record_start(line: str, end: int) -> Record | None:
     """The first line of a record, or None for any other line."""
     match = _START.match(line)
     if match is None:
-        return _logged(line, end) if ":" in line[:9] else None
-    group = "level" if match["level"] else "bare"
-    level, body = match[group].rstrip(), line[match.start(group) + _LEVEL_CELLS :].rstrip()
-    if line[match.start(group) + len(level) :][: _LEVEL_CELLS - len(level)].strip():
-        # not padded as rich does it: the format of another handler
-        body = line[match.end(group) :].strip()
-    column = _GUI_COLUMN if match.start(group) == _GUI_COLUMN - _LEVEL_CELLS else MESSAGE_COLUMN
+        return _logged(line, end) if line[:1] in ("I", "W", "E", "C") else None
+    level, start = match["level"], match.start("level")
+    if level is None:
+        level, start = match["bare"].rstrip(), 0
+    behind, text = start + len(level), start + _LEVEL_CELLS
+    # not padded as rich does it: the format of another handler
+    body = line[text:].rstrip() if line[behind:text].isspace() else line[behind:].strip()
+    column = MESSAGE_COLUMN if text != _GUI_COLUMN else _GUI_COLUMN
     before, _, source = body.rpartition(" ")
     if _SOURCE.fullmatch(source) is None:
         return Record(level, body, end, whole=bool(body), _last=body, column=column)

@@ -58,10 +58,10 @@ class Bar(NamedTuple):
         """The numbers behind times and rate: `00:12<03:40, 1.01it/s, avr_loss=0.123` -> avr_loss. The times
         are not read: since v0.10 elapsed, ETA and rate are reset every step."""
         values: dict[str, float] = {}
-        for part in self.inner.split(b",")[2:]:
+        for part in self.inner.split(b", ")[2:]:
             name, _, value = part.partition(b"=")
             try:  # of each bar: `suppress` would cost a tenth of its reading
-                values[name.decode("utf-8", "replace").lstrip()] = float(value)
+                values[name.decode("utf-8", "replace")] = float(value)
             except ValueError:
                 continue
         return values
@@ -94,7 +94,7 @@ class Text(NamedTuple):
     @property
     def step(self) -> StepShown | None:
         """Of a bar without its end, as `TQDM_NCOLS` or a narrow terminal leave it."""
-        match = _CUT_OFF.match(self.raw) if self.raw.startswith(b"steps:") else None
+        match = _CUT_OFF.match(self.raw)
         return StepShown(self.end, int(match[1]), int(match[2]), None) if match else None
 
     @property
@@ -111,7 +111,8 @@ class Text(NamedTuple):
             match = _BROKEN_BAR.match(begun + glue + self.raw)
             if match is not None:
                 rest = (begun + glue + self.raw)[match.end() :]
-                bar = Bar(self.end - len(rest), b"steps", match[1], match[2], match[3])
+                inner = match[3].replace(b", ", b",").replace(b",", b", ")
+                bar = Bar(self.end - len(rest), b"steps", match[1], match[2], inner)
                 return bar, Text(self.end, rest)
         return None
 
@@ -143,7 +144,7 @@ class TokenStream:
                 yield Bar(base + stop, b"steps", count or overflow, total, inner)
                 continue
             segment, used = match.group(), 0
-            if b"%|" in segment or b"it [" in segment or b"% " in segment:
+            if b"%" in segment or b"it [" in segment:
                 tokens, used = _bars_within(segment, base + match.start())
                 for token in tokens:
                     yield token if isinstance(token, Bar) else self._text(token.raw, token.end)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from runner.history.imported_runs.log_bytes import copy_log
+from runner.history.imported_runs.log_reading import read_log
 from runner.history.inspect import InspectReport, inspect_log
 from runner.ingest.console.imported import ImportedLog
 from runner.model.events import StepShown, WarningSeen
@@ -267,3 +269,21 @@ At line:1 char:1
 def test_colours_as_a_windows_console_shows_them(tmp_path: Path) -> None:
     text = "←[33mprepare tokenizer←[0m\n←[32mfound directory C:\\a contains 15 image files\n"
     assert report_of(text + "found\xa0directory b contains 2 image files\n", tmp_path).images == 17
+
+
+# --------------------------------------------------------------------- times
+
+
+def test_the_times_in_front_of_the_lines_are_those_of_the_log(tmp_path: Path) -> None:
+    """sd-scripts itself prints none with each step, and since v0.10 a frozen elapsed time."""
+    lines = [*BANNER.splitlines(), "epoch 1/16"]
+    lines += [NAN.replace("nan", "0.1").format(n=n) for n in range(1, 6)]
+    text = "".join(f"2024-01-01T00:00:{4 * n:02}.5Z {line}\n" for n, line in enumerate(lines))
+    log = tmp_path / "docker.log"
+    log.write_text(text, "utf-8")
+    parsed = read_log(log, None, 0.0)
+    assert parsed.began_at == 1704067200.5
+    assert parsed.ended_at == 1704067200.5 + 4 * (len(lines) - 1)
+    times = [row.at for _, row in parsed.rows]
+    assert None not in times
+    assert [b - a for a, b in pairwise(times)] == [4.0] * 4  # type: ignore[operator]
