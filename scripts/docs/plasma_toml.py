@@ -146,7 +146,7 @@ def script_flags() -> list[str]:
     folder = Path(importers.__file__).parent
     groups, fields = (
         tomllib.loads((folder / name).read_text("utf-8"))
-        for name in ("flag_groups.toml", "kohya.toml")
+        for name in ("flag_groups.toml", "kohya/window.toml")
     )
     named = {name for names in groups.values() for name in names if "*" not in name}
     return sorted(named | set(fields["plain"]))

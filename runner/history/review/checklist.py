@@ -51,12 +51,12 @@ def _ended(review: Review) -> Verdict:
         why = snapshot.status.reasons[1:2] if snapshot.status else ()
         return "skip", "; ".join(("imported, not monitored", *why))
     if outcome is None:
-        return "skip", f"no verdict yet;  {how}"
+        return "skip", f"no verdict yet; {how}"
     text = f"{str(outcome).replace('_', ' ')}, {how}"
     if outcome is Outcome.SUCCEEDED:
         return "pass", text
-    why = f"; cause {cause.key}: {cause.evidence}" if cause is not None else ""
-    return "warn" if outcome is Outcome.STOPPED else "fail", f"{text}{why}"
+    reason = f"; cause {cause.key}: {cause.evidence}" if cause is not None else ""
+    return "warn" if outcome is Outcome.STOPPED else "fail", f"{text}{reason}"
 
 
 # ----------------------------------------------------------------- files

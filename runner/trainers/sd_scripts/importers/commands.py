@@ -15,8 +15,8 @@ from typing import Any
 
 from runner.trainers.sd_scripts.importers.command_line import is_training_script
 from runner.trainers.sd_scripts.importers.model import ImportRefused, on_windows
-from runner.trainers.sd_scripts.importers.shell_tree import parse
-from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax
+from runner.trainers.sd_scripts.importers.shell.tree import parse
+from runner.trainers.sd_scripts.importers.shell.words import ShellSyntax
 
 #: longest text and list of a value, and steps of one file; scripts have a hundredth of it
 MOST_CHARACTERS = 100_000

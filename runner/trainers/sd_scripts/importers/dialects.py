@@ -11,10 +11,10 @@ from typing import Any
 
 from runner.trainers.sd_scripts.importers.commands import Commands, without_marks
 from runner.trainers.sd_scripts.importers.model import ImportRefused
-from runner.trainers.sd_scripts.importers.notebook import cells_of, program_of
-from runner.trainers.sd_scripts.importers.powershell import read_powershell
-from runner.trainers.sd_scripts.importers.python_program import Program
-from runner.trainers.sd_scripts.importers.windows_cmd import read_cmd
+from runner.trainers.sd_scripts.importers.python.notebook import cells_of, program_of
+from runner.trainers.sd_scripts.importers.python.program import Program
+from runner.trainers.sd_scripts.importers.windows.cmd import read_cmd
+from runner.trainers.sd_scripts.importers.windows.powershell import read_powershell
 
 #: start of a pasted text
 _SIGNS_OF = (

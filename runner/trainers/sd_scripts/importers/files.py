@@ -16,7 +16,7 @@ from runner.files.regular_file import read_bytes
 from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.importers.dialects import as_shell
 from runner.trainers.sd_scripts.importers.find import Context, Found, look_at_checkout
-from runner.trainers.sd_scripts.importers.kohya_json import read_kohya_json
+from runner.trainers.sd_scripts.importers.kohya.json import read_kohya_json
 from runner.trainers.sd_scripts.importers.lora_metadata import read_lora
 from runner.trainers.sd_scripts.importers.model import (
     Draft,
@@ -42,7 +42,7 @@ from runner.trainers.sd_scripts.importers.sd_toml import (
     parse_settings,
     read_settings,
 )
-from runner.trainers.sd_scripts.importers.shell import read_shell
+from runner.trainers.sd_scripts.importers.shell.script import read_shell
 from runner.trainers.sd_scripts.importers.write import imported
 from runner.trainers.sd_scripts.importers.written import configured, written_files
 

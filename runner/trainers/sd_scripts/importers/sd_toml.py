@@ -19,7 +19,7 @@ from runner.trainers.sd_scripts.importers.command_line import FlagWords, draft_o
 from runner.trainers.sd_scripts.importers.easy_toml import is_easy, read_easy
 from runner.trainers.sd_scripts.importers.find import Context
 from runner.trainers.sd_scripts.importers.flag_dialects import Settings, translated
-from runner.trainers.sd_scripts.importers.kohya_fields import WINDOW_FIELDS
+from runner.trainers.sd_scripts.importers.kohya.fields import WINDOW_FIELDS
 from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused, Number, plain_text
 from runner.trainers.sd_scripts.importers.other_formats import refuse_other
 from runner.trainers.sd_scripts.importers.plain_yaml import PlainYamlError, parse_yaml

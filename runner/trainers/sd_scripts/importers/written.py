@@ -18,7 +18,7 @@ from runner.trainers.sd_scripts.importers.dialects import ShellText
 from runner.trainers.sd_scripts.importers.find import Context
 from runner.trainers.sd_scripts.importers.flag_dialects import Settings
 from runner.trainers.sd_scripts.importers.model import Draft, Field, Number
-from runner.trainers.sd_scripts.importers.python_values import Unknown
+from runner.trainers.sd_scripts.importers.python.values import Unknown
 from runner.trainers.sd_scripts.importers.sd_toml import (
     looks_like_config,
     plain,

@@ -408,7 +408,7 @@ def test_nothing_of_a_script_is_run(desk: Desk) -> None:
 def test_functions_that_call_each_other_without_end_are_refused(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runner.trainers.sd_scripts.importers.shell_texts.MOST_SECONDS", 0.2)
+    monkeypatch.setattr("runner.trainers.sd_scripts.importers.shell.texts.MOST_SECONDS", 0.2)
     names = "fghijklmnopqrstuvw"
     pairs = pairwise(names)
     script = "".join(f"{a}() {{ {b}; {b}; {b}; }}\n" for a, b in pairs)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from runner.trainers.sd_scripts.importers.model import ImportRefused
-from runner.trainers.sd_scripts.importers.shell_reader import ScriptReader
-from runner.trainers.sd_scripts.importers.shell_scope import Scope
-from runner.trainers.sd_scripts.importers.shell_tree import parse
+from runner.trainers.sd_scripts.importers.shell.reader import ScriptReader
+from runner.trainers.sd_scripts.importers.shell.scope import Scope
+from runner.trainers.sd_scripts.importers.shell.tree import parse
 from tests import DATA
 from tests.unit.trainers.importers.import_context import Desk, arguments
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from runner.trainers.sd_scripts.importers.model import Field
-from runner.trainers.sd_scripts.importers.shell_scope import Scope
-from runner.trainers.sd_scripts.importers.shell_tests import folder_of, printed
-from runner.trainers.sd_scripts.importers.shell_words import Token
+from runner.trainers.sd_scripts.importers.shell.scope import Scope
+from runner.trainers.sd_scripts.importers.shell.tests import folder_of, printed
+from runner.trainers.sd_scripts.importers.shell.words import Token
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
 #: options of `read` and `mapfile` with a value

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from runner.trainers.sd_scripts.importers.model import Field
-from runner.trainers.sd_scripts.importers.shell_braces import braced
-from runner.trainers.sd_scripts.importers.shell_parameters import (
+from runner.trainers.sd_scripts.importers.shell.braces import braced
+from runner.trainers.sd_scripts.importers.shell.parameters import (
     OPERATION,
     PARAMETER,
     changed,
@@ -18,14 +18,14 @@ from runner.trainers.sd_scripts.importers.shell_parameters import (
     part,
     unescaped,
 )
-from runner.trainers.sd_scripts.importers.shell_state import (
+from runner.trainers.sd_scripts.importers.shell.state import (
     SHOWN,
     State,
     elements_of,
     one_of,
 )
-from runner.trainers.sd_scripts.importers.shell_sums import computed
-from runner.trainers.sd_scripts.importers.shell_words import (
+from runner.trainers.sd_scripts.importers.shell.sums import computed
+from runner.trainers.sd_scripts.importers.shell.words import (
     Assignment,
     ShellSyntax,
     Token,

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from runner.config.paths import absolute
 from runner.trainers.sd_scripts.importers.model import Field
-from runner.trainers.sd_scripts.importers.shell_parameters import unescaped
-from runner.trainers.sd_scripts.importers.shell_scope import UNSET, Scope
-from runner.trainers.sd_scripts.importers.shell_state import SHOWN
-from runner.trainers.sd_scripts.importers.shell_words import Token
+from runner.trainers.sd_scripts.importers.shell.parameters import unescaped
+from runner.trainers.sd_scripts.importers.shell.scope import UNSET, Scope
+from runner.trainers.sd_scripts.importers.shell.state import SHOWN
+from runner.trainers.sd_scripts.importers.shell.words import Token
 
 TESTS = ("[", "[[", "test")
 _NUMBERS = ("-eq", "-ne", "-gt", "-lt", "-ge", "-le")

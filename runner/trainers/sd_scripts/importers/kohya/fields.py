@@ -1,4 +1,4 @@
-"""The fields of a kohya_ss configuration: `kohya.toml`, with comments on each."""
+"""The fields of a kohya_ss configuration: `window.toml`, with comments on each."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Fields(msgspec.Struct, frozen=True):
 #: every tab saves the last one, the LoRA tab all of them; its first versions no LoRA_type
 WINDOW_FIELDS = frozenset({"epoch", "lr_warmup", "max_resolution", "num_cpu_threads_per_process"})
 FIELDS = msgspec.convert(
-    tomllib.loads(Path(__file__).with_name("kohya.toml").read_text(encoding="utf-8")), Fields
+    tomllib.loads(Path(__file__).with_name("window.toml").read_text(encoding="utf-8")), Fields
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from runner.trainers.sd_scripts.importers.shell_words import BLANK_END, Token, tokens
+from runner.trainers.sd_scripts.importers.shell.words import BLANK_END, Token, tokens
 
 #: pasted with its prompt: `$ `, `(venv) $ `, `user@host:~/x# `
 _PROMPT = re.compile(

@@ -2,7 +2,7 @@
 
 kohya_ss v26 (`train_model` in lora_gui.py) shows its own default in a field that the file does not have, and
 converts the fields to a TOML for --config_file: empty, false or 0 is left out, and some fields depend on
-others. The same is done here, with flags. Fields are described in `kohya.toml`.
+others. The same is done here, with flags. Fields are described in `window.toml`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from runner.trainers.sd_scripts.importers.command_line import (
     read_flag_words,
 )
 from runner.trainers.sd_scripts.importers.find import Context
-from runner.trainers.sd_scripts.importers.kohya_fields import (
+from runner.trainers.sd_scripts.importers.kohya.fields import (
     FIELDS,
     is_on,
     is_zero,

@@ -14,19 +14,19 @@ from runner.trainers.sd_scripts.importers.commands import (
     unknown,
     without_marks,
 )
-from runner.trainers.sd_scripts.importers.powershell_operations import (
+from runner.trainers.sd_scripts.importers.windows.powershell_operations import (
     Unreadable,
     operation,
     texts,
 )
-from runner.trainers.sd_scripts.importers.powershell_text import (
+from runner.trainers.sd_scripts.importers.windows.powershell_text import (
     Scope,
     end_of,
     parts_of,
     statement_end,
     without_comments,
 )
-from runner.trainers.sd_scripts.importers.powershell_values import (
+from runner.trainers.sd_scripts.importers.windows.powershell_values import (
     argument_words,
     condition,
     evaluate,

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.trainers.sd_scripts.importers.model import Field
-from runner.trainers.sd_scripts.importers.shell_builtins import use_venv
-from runner.trainers.sd_scripts.importers.shell_scope import Scope
-from runner.trainers.sd_scripts.importers.shell_tests import folder_of
-from runner.trainers.sd_scripts.importers.shell_tree import Node, parse
-from runner.trainers.sd_scripts.importers.shell_ways import MOST_CALLS, TRAINING
-from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax
+from runner.trainers.sd_scripts.importers.shell.builtins import use_venv
+from runner.trainers.sd_scripts.importers.shell.scope import Scope
+from runner.trainers.sd_scripts.importers.shell.tests import folder_of
+from runner.trainers.sd_scripts.importers.shell.tree import Node, parse
+from runner.trainers.sd_scripts.importers.shell.ways import MOST_CALLS, TRAINING
+from runner.trainers.sd_scripts.importers.shell.words import ShellSyntax
 
 #: a script takes milliseconds; a function that calls another one twice, and so on, takes forever
 MOST_SECONDS = 5.0

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner.trainers.sd_scripts.importers.commands import MOST_CALLS, quoted, within_limit
-from runner.trainers.sd_scripts.importers.python_expressions import Expressions, expanded
-from runner.trainers.sd_scripts.importers.python_values import (
+from runner.trainers.sd_scripts.importers.python.expressions import Expressions, expanded
+from runner.trainers.sd_scripts.importers.python.values import (
     FUNCTIONS,
     Dump,
     OpenFile,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from runner.trainers.sd_scripts.importers.shell_words import MOST_NESTED, piece
+from runner.trainers.sd_scripts.importers.shell.words import MOST_NESTED, piece
 
 #: words of one brace expansion
 MOST_ALTERNATIVES = 5_000

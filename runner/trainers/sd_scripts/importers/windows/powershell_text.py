@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from runner.trainers.sd_scripts.importers.commands import from_environment
-from runner.trainers.sd_scripts.importers.powershell_operations import Undefined, Value
+from runner.trainers.sd_scripts.importers.windows.powershell_operations import Undefined, Value
 
 _OPEN = {"(": ")", "{": "}", "[": "]"}
 VARIABLE = re.compile(r"\$(?:\{(?P<braced>[^}]*)\}|(?:(?P<scope>\w+):)?(?P<name>\w+|[?^$]))")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from runner.trainers.sd_scripts.importers.shell_tree import Node
+from runner.trainers.sd_scripts.importers.shell.tree import Node
 
 #: functions that call each other
 MOST_CALLS = 20

@@ -7,15 +7,15 @@ import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from runner.trainers.sd_scripts.importers.python_calls import (
+from runner.trainers.sd_scripts.importers.python.calls import (
     BROKEN,
     CLASS,
     NEXT,
     NOTHING,
     Calls,
 )
-from runner.trainers.sd_scripts.importers.python_expressions import ERRORS
-from runner.trainers.sd_scripts.importers.python_values import (
+from runner.trainers.sd_scripts.importers.python.expressions import ERRORS
+from runner.trainers.sd_scripts.importers.python.values import (
     Unknown,
     Value,
     binary,

@@ -17,7 +17,7 @@ from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.config_file import config_file_path, entries
 from runner.trainers.sd_scripts.importers.model import Draft, Field, NewFile, Number, with_paths
 from runner.trainers.sd_scripts.importers.sd_toml import plain
-from runner.trainers.sd_scripts.importers.shell_state import SHOWN, UNNAMED
+from runner.trainers.sd_scripts.importers.shell.state import SHOWN, UNNAMED
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from runner.trainers.sd_scripts.importers.commands import (
     unknown,
 )
 from runner.trainers.sd_scripts.importers.model import Number
-from runner.trainers.sd_scripts.importers.powershell_operations import (
+from runner.trainers.sd_scripts.importers.windows.powershell_operations import (
     NUMBER,
     STATIC,
     Undefined,
@@ -25,7 +25,7 @@ from runner.trainers.sd_scripts.importers.powershell_operations import (
     texts,
     truth,
 )
-from runner.trainers.sd_scripts.importers.powershell_text import (
+from runner.trainers.sd_scripts.importers.windows.powershell_text import (
     VARIABLE,
     Scope,
     end_of,

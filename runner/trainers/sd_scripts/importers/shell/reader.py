@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from runner.trainers.sd_scripts.importers.model import Field
-from runner.trainers.sd_scripts.importers.shell_commands import PIPES, Commands, joined
-from runner.trainers.sd_scripts.importers.shell_tests import TESTS
-from runner.trainers.sd_scripts.importers.shell_texts import MOST_SECONDS
-from runner.trainers.sd_scripts.importers.shell_tree import Node
-from runner.trainers.sd_scripts.importers.shell_ways import ends, leaves, trains
-from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax, Token
+from runner.trainers.sd_scripts.importers.shell.commands import PIPES, Commands, joined
+from runner.trainers.sd_scripts.importers.shell.tests import TESTS
+from runner.trainers.sd_scripts.importers.shell.texts import MOST_SECONDS
+from runner.trainers.sd_scripts.importers.shell.tree import Node
+from runner.trainers.sd_scripts.importers.shell.ways import ends, leaves, trains
+from runner.trainers.sd_scripts.importers.shell.words import ShellSyntax, Token
 
 #: of one loop
 MOST_ROUNDS = 500

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from runner.trainers.sd_scripts.importers.model import ImportRefused
-from runner.trainers.sd_scripts.importers.python_calls import SHELL_CELL, SHELL_LINE
+from runner.trainers.sd_scripts.importers.python.calls import SHELL_CELL, SHELL_LINE
 
 _SHELL_CELL = re.compile(r"%%(?:bash|shell|sh|script)\b|%%!")
 _WRITE_CELL = re.compile(r"%%writefile\s+(?:-a\s+)?(\S+)")

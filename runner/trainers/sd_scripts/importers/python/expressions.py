@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner.trainers.sd_scripts.importers.commands import MOST_ITEMS, Commands, joined
-from runner.trainers.sd_scripts.importers.python_values import (
+from runner.trainers.sd_scripts.importers.python.values import (
     FUNCTIONS,
     Uncomputed,
     Unknown,

@@ -20,13 +20,13 @@ from runner.trainers.sd_scripts.importers.command_line import (
 )
 from runner.trainers.sd_scripts.importers.find import Context, Found
 from runner.trainers.sd_scripts.importers.model import Draft, Field, ImportRefused, with_paths
-from runner.trainers.sd_scripts.importers.shell_files import ScriptFiles
-from runner.trainers.sd_scripts.importers.shell_reader import ScriptReader
-from runner.trainers.sd_scripts.importers.shell_scope import Scope
-from runner.trainers.sd_scripts.importers.shell_texts import Invocation
-from runner.trainers.sd_scripts.importers.shell_tree import Node, parse
-from runner.trainers.sd_scripts.importers.shell_ways import TRAINING
-from runner.trainers.sd_scripts.importers.shell_words import ShellSyntax
+from runner.trainers.sd_scripts.importers.shell.files import ScriptFiles
+from runner.trainers.sd_scripts.importers.shell.reader import ScriptReader
+from runner.trainers.sd_scripts.importers.shell.scope import Scope
+from runner.trainers.sd_scripts.importers.shell.texts import Invocation
+from runner.trainers.sd_scripts.importers.shell.tree import Node, parse
+from runner.trainers.sd_scripts.importers.shell.ways import TRAINING
+from runner.trainers.sd_scripts.importers.shell.words import ShellSyntax
 from runner.trainers.sd_scripts.scripts import SCRIPTS, TRAINED
 
 #: a command with at most this many steps is a smoke test of the other one

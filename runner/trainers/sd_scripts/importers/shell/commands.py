@@ -10,15 +10,15 @@ from itertools import pairwise
 from pathlib import Path
 
 from runner.trainers.sd_scripts.importers.model import Field
-from runner.trainers.sd_scripts.importers.shell_builtins import BUILTINS
-from runner.trainers.sd_scripts.importers.shell_parameters import edited
-from runner.trainers.sd_scripts.importers.shell_scope import Scope
-from runner.trainers.sd_scripts.importers.shell_state import UNNAMED, Value
-from runner.trainers.sd_scripts.importers.shell_tests import TESTS, folder_of, printed, truth
-from runner.trainers.sd_scripts.importers.shell_texts import SHELLS, Invocation, Texts
-from runner.trainers.sd_scripts.importers.shell_tree import Node, parse
-from runner.trainers.sd_scripts.importers.shell_ways import ENDINGS
-from runner.trainers.sd_scripts.importers.shell_words import Assignment, ShellSyntax, Token
+from runner.trainers.sd_scripts.importers.shell.builtins import BUILTINS
+from runner.trainers.sd_scripts.importers.shell.parameters import edited
+from runner.trainers.sd_scripts.importers.shell.scope import Scope
+from runner.trainers.sd_scripts.importers.shell.state import UNNAMED, Value
+from runner.trainers.sd_scripts.importers.shell.tests import TESTS, folder_of, printed, truth
+from runner.trainers.sd_scripts.importers.shell.texts import SHELLS, Invocation, Texts
+from runner.trainers.sd_scripts.importers.shell.tree import Node, parse
+from runner.trainers.sd_scripts.importers.shell.ways import ENDINGS
+from runner.trainers.sd_scripts.importers.shell.words import Assignment, ShellSyntax, Token
 
 _PREFIXES = ("!", "time", "builtin", "command", "exec")
 _OUTPUTS = (">", ">>", ">|", "1>", "1>>", "&>", "&>>")

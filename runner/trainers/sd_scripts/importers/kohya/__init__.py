@@ -1,0 +1,1 @@
+"""Configurations of kohya_ss, the window around sd-scripts."""

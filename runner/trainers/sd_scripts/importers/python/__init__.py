@@ -1,0 +1,1 @@
+"""Python programs and notebooks: the commands that they would start, by their syntax tree."""

@@ -1,0 +1,1 @@
+"""Shell scripts: what they would start, read without running anything."""

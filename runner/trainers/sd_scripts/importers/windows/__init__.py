@@ -1,0 +1,1 @@
+"""Scripts of Windows: the command prompt and PowerShell."""
