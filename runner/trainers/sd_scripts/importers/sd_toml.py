@@ -22,7 +22,7 @@ from runner.trainers.sd_scripts.importers.flag_dialects import Settings, transla
 from runner.trainers.sd_scripts.importers.kohya.fields import WINDOW_FIELDS
 from runner.trainers.sd_scripts.importers.model import Draft, ImportRefused, Number, plain_text
 from runner.trainers.sd_scripts.importers.other_formats import refuse_other
-from runner.trainers.sd_scripts.importers.plain_yaml import PlainYamlError, parse_yaml
+from runner.trainers.sd_scripts.importers.safe_yaml import YamlError, parse_yaml
 from runner.trainers.sd_scripts.scripts import SCRIPTS
 
 #: a network that only one script can train
@@ -63,7 +63,7 @@ def parse_settings(text: str, source: str, suffix: str) -> Any:
     except json.JSONDecodeError as error:
         place = f"{source}:{error.lineno}"
         raise ImportRefused(f"{place}: not valid JSON ({error.msg}); save it again") from None
-    except PlainYamlError as error:
+    except YamlError as error:
         raise ImportRefused(
             f"{source}:{error.line}: this YAML is not a list of settings; use a script or a "
             "--config_file TOML for sd-scripts"

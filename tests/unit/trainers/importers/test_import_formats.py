@@ -11,7 +11,7 @@ import pytest
 
 from runner.trainers.sd_scripts.importers.files import import_file
 from runner.trainers.sd_scripts.importers.model import ImportRefused
-from runner.trainers.sd_scripts.importers.plain_yaml import PlainYamlError, parse_yaml
+from runner.trainers.sd_scripts.importers.safe_yaml import YamlError, parse_yaml
 from tests.unit.trainers.importers.import_context import Desk
 
 
@@ -165,8 +165,8 @@ def test_flags_in_json_or_yaml_are_those_of_a_toml(desk: Desk) -> None:
         ("acc.yaml", "compute_environment: X\nnum_processes: 1\n", "config_file in \\[accelerate\\]"),
         ("w.json", '{"1": {"class_type": "KSampler", "inputs": {}}}', "ComfyUI workflow"),
         ("meta.json", '{"/a.png": {"caption": "x"}, "/b.png": {"caption": "y", "tags": "z"}}', "its in_json"),
-        ("y.yaml", "a: |\n  block\n", "y.yaml:1: this YAML is not a list of settings"),
-        ("z.yaml", "network_module: &a x\n", "z.yaml:1: this YAML"),
+        ("y.yaml", "a: |\n  block\n", "y.yaml has no training flags"),
+        ("z.yaml", "network_module: &a x\nb: *a\n", "z.yaml:2: this YAML is not a list of settings"),
         ("m.bat", "python src\\musubi_tuner\\ltx2_train_network.py ^\n --network_dim 4\n", "for musubi-tuner"),
         ("m.sh", "accelerate launch wan_train_network.py --dit /d --network_module networks.lora_wan",
          "for musubi-tuner, another trainer"),
@@ -238,17 +238,19 @@ def test_weights_without_settings_are_named(desk: Desk) -> None:
         import_file(lora(desk, {"format": "pt"}), context=desk.context())
 
 
-def test_plain_yaml() -> None:
-    text = "a: 1\nb:\n- x: 1\n  y: [1, 'z']\n- - q\n-\n  w: 2\nc: \"#no\" # yes\n'd e': ~\n"
-    with pytest.raises(PlainYamlError):
-        parse_yaml(text)
-    text = text.replace("- - q\n", "- q\n")
+def test_yaml_keeps_numbers_as_written_and_refuses_what_can_do_harm() -> None:
+    text = "a: 1\nb:\n- x: 1e-4\n  y: [1, 'z']\nc: \"#no\" # yes\n'd e': ~\nf: 2024-01-01\n"
     assert parse_yaml(text) == {
-        "a": 1, "b": [{"x": 1, "y": [1, "z"]}, "q", {"w": 2}], "c": "#no", "d e": None
+        "a": 1, "b": [{"x": "1e-4", "y": [1, "z"]}], "c": "#no", "d e": None, "f": "2024-01-01"
     }  # fmt: skip
-    for wrong in ("a: 1\n b: 2\n", "a:\n\t- 1\n", "x\n", "a: 1\n- b\n", "a:\n" + " " * 9 + "b\n"):
-        with pytest.raises(PlainYamlError):
+    nested = "".join(" " * level + "a:\n" for level in range(5000))
+    for wrong, line in (
+        ("a: 1\n b: 2\n", 2),
+        ("a:\n\t- 1\n", 2),
+        ("a: &x [1]\nb: [*x, *x]\n", 2),
+        ("a: !!python/object/apply:os.system [ls]\n", 1),
+        (nested, 1),
+    ):
+        with pytest.raises(YamlError) as caught:
             parse_yaml(wrong)
-    nested = "".join(" " * level + "a:\n" for level in range(200))
-    with pytest.raises(PlainYamlError):
-        parse_yaml(nested)
+        assert caught.value.line == line
