@@ -28,6 +28,7 @@ _ELAPSED = re.compile(rb"/\d+ \[(?:(\d+):)?(\d+):(\d+)<[^\[]*$")
 #: impossibly many steps per second, and the shortest useful time
 _TOO_FAST, _LEAST_S = 200.0, 2.0
 _BLOCK = 1 << 18
+_DAY_S = 86400.0
 
 
 @dataclass(slots=True)
@@ -134,9 +135,13 @@ class _Attempt:
         return not (trained or told.own_exceptions or told.fatals)
 
 
-def read_log(log: Path, tensorboard: Path | None, otherwise_at: float) -> ParsedLog:
-    """`otherwise_at`: the time for events without one. Raises OSError."""
-    parser, reading = ImportedLog(otherwise_at), _Reading(_Clock(otherwise_at))
+def read_log(
+    log: Path, tensorboard: Path | None, otherwise_at: float, *, days_before: int = 0
+) -> ParsedLog:
+    """`otherwise_at`: when the log was last written, the time for events without one. `days_before`: so many
+    days before that it begins, if its times have no day. Raises OSError."""
+    parser = ImportedLog(otherwise_at - days_before * _DAY_S)
+    reading = _Reading(_Clock(otherwise_at))
     kept, offset = b"", 0
     with log.open("rb") as stream:
         while block := stream.read(_BLOCK):
@@ -147,6 +152,9 @@ def read_log(log: Path, tensorboard: Path | None, otherwise_at: float) -> Parsed
     events = parser.finish()
     reading.see_times(parser, b"")
     reading.take(events, kept, offset - len(kept))
+    late_s = reading.clock.newest - otherwise_at
+    if parser.undated and late_s > 0 and not days_before:
+        return read_log(log, tensorboard, otherwise_at, days_before=math.ceil(late_s / _DAY_S))
     if tensorboard is not None:
         reading.take_exact(tensorboard)
     return reading.parsed(parser.lines, parser.unknown_lines)

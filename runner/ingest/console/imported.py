@@ -56,6 +56,11 @@ class ImportedLog:
         """Do its lines have times of their own?"""
         return self._cutter is not None and self._cutter.timed
 
+    @property
+    def undated(self) -> bool:
+        """Have these times no day?"""
+        return self._clock.undated
+
     def feed(self, data: bytes) -> list[ConsoleEvent]:
         if self._held is not None:
             self._held += data

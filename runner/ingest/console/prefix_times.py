@@ -23,10 +23,12 @@ _DAY_S = 86400.0
 
 
 class PrefixClock:
-    """`near_at`: when the log was last written, for formats without a year or a day."""
+    """`near_at`: when the log was last written, for formats without a year or a day. `undated`: some times
+    had no day."""
 
     def __init__(self, near_at: float) -> None:
         self._near_at = near_at
+        self.undated = False
         self._last: tuple[str, float | None] = ("", None)
         self._days = 0
         self._before = 0.0
@@ -60,6 +62,7 @@ class PrefixClock:
         clock = (hour, minute, second, 0, 0, -1)
         if not found.get("d"):
             # the first time is taken as of the day of the log, later ones as of the days after it
+            self.undated = True
             of_day = hour * 3600.0 + minute * 60 + second
             self._days += of_day < self._before - _DAY_S / 2
             self._before = of_day

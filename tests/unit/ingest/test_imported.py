@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ from runner.history.imported_runs.log_bytes import copy_log
 from runner.history.imported_runs.log_reading import read_log
 from runner.history.inspect import InspectReport, inspect_log
 from runner.ingest.console.imported import ImportedLog
+from runner.ingest.console.parser import ConsoleParser
 from runner.model.events import StepShown, WarningSeen
 
 BANNER = """running training / 学習開始
@@ -287,3 +289,36 @@ def test_the_times_in_front_of_the_lines_are_those_of_the_log(tmp_path: Path) ->
     times = [row.at for _, row in parsed.rows]
     assert None not in times
     assert [b - a for a, b in pairwise(times)] == [4.0] * 4  # type: ignore[operator]
+
+
+def test_times_without_a_day_end_before_the_log_was_written(tmp_path: Path) -> None:
+    text = "".join(
+        f"[{clock}] [STDERR] {line}\n"
+        for clock, line in (
+            ("23:59:50", "running training / 学習開始"),
+            ("23:59:55", NAN.format(n=1)),
+            ("00:00:05", NAN.format(n=2)),
+            ("00:10:00", "model saved."),
+        )
+    )
+    log = tmp_path / "some.log"
+    log.write_text(text, "utf-8")
+    written_at = time.mktime((2026, 11, 30, 0, 12, 0, 0, 0, -1))
+    parsed = read_log(log, None, written_at)
+    assert parsed.began_at == written_at - 730
+    assert parsed.ended_at == written_at - 120
+
+
+def test_a_broken_bar_reads_the_same_at_every_split() -> None:
+    data = (
+        "epoch 1/4\nsteps:  25%|██▌       | 250/10\n00 [00:10<00:30,  1.20it/s, avr_loss=0.1]\n"
+        "steps:  26%|█████████\n█████\n████ | 260/1000 [00:10<00:30,  1.20it/s, avr_loss=nan]\n"
+        "steps:  27% 270/1000 [00:10<00:30,  1.20it/s, loss=nan]\nepoch 2/4\n"
+    ).encode()
+    parser = ConsoleParser()
+    expected = repr(parser.feed(data) + parser.finish())
+    assert expected.count("StepShown") == 4
+    for point in range(1, len(data)):
+        split = ConsoleParser()
+        found = split.feed(data[:point]) + split.feed(data[point:]) + split.finish()
+        assert repr(found) == expected, point
