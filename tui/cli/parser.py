@@ -68,7 +68,7 @@ VERBS: tuple[tuple[str, str, str, tuple[Option | list[Option], ...]], ...] = (
         _on("--headless", help="no screen: print progress and a summary"), *SCREEN)),
     ("init", "init:init", "write plasma.toml from what is given or found; exit 1: it cannot be started yet", (
         _value("--from", dest="source", metavar="FILE",
-               help="a shell script, a kohya_ss JSON or an sd-scripts TOML; - reads stdin"),
+               help="a script, notebook, configuration or LoRA; - reads stdin"),
         _value("--dir", metavar="DIR", help="project folder (default: the working folder)"),
         _on("--force", help="replace plasma.toml and keep a backup"), YES)),
     ("forecast", "start:forecast", "print steps, epochs, checkpoint names and the exact command", (
