@@ -155,6 +155,8 @@ class LaunchLine:
     train: FlagWords
     env: Mapping[str, str]
     notes: tuple[str, ...]
+    #: of `$SD_SCRIPTS/train_network.py` only the name is known
+    folder_unknown: bool = False
 
 
 def is_training_script(script: str) -> bool:
@@ -191,6 +193,9 @@ def read_launch_line(fields: Sequence[Field]) -> LaunchLine | None:
     rest = " ".join(word for word in words if not _ASSIGNMENT.fullmatch(word))
     notes = (f"`{rest}` is left out; plasma-tui detaches the run itself",) if rest else ()
     line = LaunchLine(script, python, None, read_flag_words(fields[after:]), env, notes)
+    if unknown := fields[after - 1].unknown:
+        said = f"{script}: {unknown[0]}; the script is searched in sd-scripts"
+        line = replace(line, script=_basename(script), notes=(*notes, said), folder_unknown=True)
     options = [replace(word, text=_SHORT.get(word.text, word.text)) for word in fields[at:end]]
     if kind == "torchrun":
         return _by_accelerate(line, read_flag_words(fields[at:end]))
@@ -215,8 +220,13 @@ def _script_in(fields: Sequence[Field], start: int) -> tuple[str, int, int] | No
         if word.text in ("-m", "--module") and after < len(fields):
             script, after = f"{fields[after].text.replace('.', '/')}.py", after + 1
         if script.endswith(".py") and not script.startswith("-"):
-            return None if word.unknown else (script, at, after)
+            return (script, at, after) if not word.unknown or _in_unknown_folder(word) else None
     return None
+
+
+def _in_unknown_folder(word: Field) -> bool:
+    """`$SD_SCRIPTS/train_network.py`, of which only the folder is unknown."""
+    return is_training_script(word.text) and "$" not in _basename(word.text)
 
 
 def _by_accelerate(line: LaunchLine, options: FlagWords) -> LaunchLine:

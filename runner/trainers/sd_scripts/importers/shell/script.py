@@ -74,7 +74,9 @@ class _Training:
             return self.invocation.cwd, ()
         script = PurePath(self.line.script)
         bases = [one for one in (start, *found.around) if (one / script).is_file()]
-        if not bases and len(script.parts) == 1 and script.name in _OWN_SCRIPTS:
+        if self.line.folder_unknown:
+            bases = []
+        elif not bases and len(script.parts) == 1 and script.name in _OWN_SCRIPTS:
             bases = found.around[:1]
         if script.is_absolute() or not bases or bases[0] == start:
             unknown = self.invocation.cwd is None
@@ -198,6 +200,8 @@ def _draft(
         unmapped += [f"accelerate launch: {text}" for text in line.accelerate.unmapped]
     path = Path(absolute(line.script, cwd))
     checkout = _checkout(path, main, cwd, found)
+    if line.folder_unknown and checkout is not None:
+        path = checkout / path.name
     env = {**invocation.env, **line.env}
     draft = Draft(
         source=f"{source}, {invocation.place}",
@@ -240,6 +244,8 @@ def _checkout(path: Path, training: _Training, cwd: Path, found: Found) -> Path 
     found."""
     moved = training.invocation.moved and training.invocation.cwd is not None
     said = moved or len(PurePath(training.line.script).parts) > 1
+    if training.line.folder_unknown:
+        return found.sd_scripts[0].path if found.sd_scripts else None
     if path.name in _OWN_SCRIPTS and (said or path.exists()):
         return path.parent
     if path.parent.name in ("sd-scripts", "sd_scripts"):  # a script of one's own in a checkout
