@@ -26,7 +26,7 @@ SEAM = b"\0"
 _DRAWN = rb"\d{1,3}%(?:\|[^|\r\n\0]{0,3000}\| *| {1,4}|\|[^|\[\r\n\0]{1,300} )"
 _INNER = rb" \[(\d[^\]\r\n\0]{0,400})\]"
 _RUN_BAR = (
-    rb" *[Ss]teps: *(?:" + _DRAWN + rb"(\d{1,18})/(\d{1,18})|(\d{1,18})it)" + _INNER
+    rb" *steps: *(?:" + _DRAWN + rb"(\d{1,18})/(\d{1,18})|(\d{1,18})it)" + _INNER
 )  # fmt: skip
 _TOKEN = re.compile(_RUN_BAR + rb"|[^\r\n]+")
 _ANY_BAR = re.compile(
@@ -35,9 +35,9 @@ _ANY_BAR = re.compile(
 )  # fmt: skip
 
 #: A bar that tqdm cut off at the terminal's width: it has the count, but not the postfix.
-_CUT_OFF = re.compile(rb" *[Ss]teps: *" + _DRAWN + rb"(\d{1,18})/(\d{1,18})\b")
+_CUT_OFF = re.compile(rb" *steps: *" + _DRAWN + rb"(\d{1,18})/(\d{1,18})\b")
 _BROKEN_BAR = re.compile(
-    rb" *[Ss]teps: *" + _DRAWN + rb"(\d{1,18})/(\d{1,18}) \[(\d[\w .,:<?=/+-]{0,400})\]"
+    rb" *steps: *" + _DRAWN + rb"(\d{1,18})/(\d{1,18}) \[(\d[\w .,:<?=/+-]{0,400})\]"
 )
 _BLOCKS = re.compile(rb"(?:\xe2\x96[\x80-\x9f]|[# |?]){1,1000}")
 _BROKEN_BYTES = 1000
@@ -101,7 +101,7 @@ class Text(NamedTuple):
     def broken(self) -> bool:
         """Does a bar begin here that has no end?"""
         return (
-            self.raw.startswith((b"steps:", b"Steps:")) and b"%" in self.raw and len(self.raw) <= _BROKEN_BYTES
+            self.raw.startswith(b"steps:") and b"%" in self.raw and len(self.raw) <= _BROKEN_BYTES
         )
 
     def mends(self, begun: bytes) -> tuple[Bar, Text] | None:

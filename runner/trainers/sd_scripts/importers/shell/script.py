@@ -34,6 +34,11 @@ SMOKE_STEPS_AT_MOST = 50
 #: trainings that are left out, one by one
 MOST_LISTED = 5
 _CHDIR = re.compile(r"^#SBATCH\s+(?:--chdir[= ]|-D\s*)(\S+)", re.M)
+#: `pwsh -File train_flux.ps1`, `bash ../train.sh`: scripts that cannot be read from here
+_OTHER_SCRIPT = re.compile(
+    r"^[^#\n]{0,300}?(?<![\w./\\-])([\w./\\-]{0,200}(?:train|lora)[\w.-]{0,60}\.(?:ps1|sh|bat|cmd))\b",
+    re.M | re.I,
+)
 _SMOKE_NAME = re.compile(r"smoke|(?:^|[_-])(?:dry|try|test)(?:[_-]|$)", re.I)
 #: of a file that the script reads
 MOST_BYTES_BESIDE = 500_000
@@ -128,6 +133,10 @@ def read_shell(
         raise ImportRefused(f"{source}:{error.line}: {error}") from None
     trainings = _trainings(reader)
     if not trainings:
+        if other := _OTHER_SCRIPT.search(text):
+            raise ImportRefused(
+                f"{source} has no training command; it names {other[1]}: import that file"
+            )
         raise ImportRefused(
             f"{source} has no training command; use a file with `accelerate launch ... "
             "train_network.py ...` or `python train_network.py ...`"
