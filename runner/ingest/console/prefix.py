@@ -71,9 +71,14 @@ class _Part:
 
 
 def find_prefix(sample: bytes, known: Known) -> Prefix | None:
-    """The prefix of the lines of `sample`, the beginning of a log. Behind it there may be another one: a log
-    is quoted in an issue, or a container's output goes through two collectors."""
+    """The prefix of the lines of `sample`, the beginning of a log, or of its last part: two logs in one file,
+    or a collector that began later. Behind it there may be another one: a log is quoted in an issue, or a
+    container's output goes through two collectors."""
     first = _find(sample, known)
+    if first is None:
+        lines = sample.split(b"\n")
+        parts = (b"\n".join(lines[len(lines) * k // 4 :]) for k in (1, 2, 3))
+        first = next((found for part in parts if (found := _find(part, known))), None)
     if first is None:
         return None
     line = re.compile(rb"(?m:^)(?:" + first.pattern.pattern + b")")

@@ -154,7 +154,7 @@ SENTENCES: tuple[Sentence, ...] = (
         for network in ("LoRA", "LyCORIS", "OFT")
         for part in (
             *("U-Net", "FLUX all blocks", "Flux", "SD3 MMDiT", "Lumina blocks", "Anima DiT"),
-            "HunyuanImage-2.1",
+            *("HunyuanImage-2.1", "U-Net/DiT"),  # the last one: musubi-tuner
         )
     ),
     *(
