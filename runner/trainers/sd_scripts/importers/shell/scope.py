@@ -256,10 +256,11 @@ class Scope(State):
         operation: re.Match[str],
         quoted: bool,
     ) -> Values:
-        """`${X:-y}` and similar; a variable with an unknown value counts as set."""
+        """`${X:-y}` and similar; a variable with an unknown value counts as set, but not `X=$1` without $1."""
         sign, word = operation[1], operation[2]
+        missing = sign[0] == ":" and self._is_missing(name)
         unknown = any(one.unknown for one in values)
-        given = name in self.variables or name in "@*" or not unknown
+        given = (name in self.variables and not missing) or name in "@*" or not unknown
         full = unknown or any(one.text for one in values)
         is_set = given and bool(values) and (full or sign[0] != ":")
         if not given:
@@ -273,6 +274,18 @@ class Scope(State):
             if sign[-1] == "=":
                 self.variables[name] = self.quoted(re.sub(r'(?<!\\)"', "", word))
             yield from self._values(text, quoted=quoted, inner=True)
+
+    def _is_missing(self, name: str) -> bool:
+        """Is its value nothing but an argument or a variable that is not given? It is empty then."""
+        value = self.variables.get(name)
+        if not isinstance(value, Field):
+            return False
+        match = re.fullmatch(r"\$\{(\w+)\}", value.text)
+        return (
+            match is not None
+            and match[1] not in self.variables
+            and all(reason.endswith(UNSET) for reason in value.unknown)
+        )
 
     def _operation(
         self, expression: str, name: str, values: list[Field], many: bool, operation: re.Match[str]

@@ -15,6 +15,7 @@ from runner.trainers.sd_scripts.importers.model import Field
 from runner.trainers.sd_scripts.importers.shell.parameters import unescaped
 from runner.trainers.sd_scripts.importers.shell.scope import UNSET, Scope
 from runner.trainers.sd_scripts.importers.shell.state import SHOWN
+from runner.trainers.sd_scripts.importers.shell.sums import computed
 from runner.trainers.sd_scripts.importers.shell.words import Token
 
 TESTS = ("[", "[[", "test")
@@ -174,6 +175,11 @@ def printed(words: Sequence[str], cwd: Path | None) -> str | None:
             return text if any("n" in one for one in flags) else f"{text}\n"
         case ["printf", form, *values]:
             return _formatted(form, values)
+        case ["expr", left, "+" | "-" | "*" | "/" | "%" as sign, right] if all(
+            re.fullmatch(r"-?\d{1,9}", one) for one in (left, right)
+        ):
+            value = computed(f"{left} {sign} {right}", lambda _: None, lambda *_: None)
+            return None if value is None else f"{value}\n"
         case ["dirname", path]:
             return f"{os.path.dirname(path.rstrip('/')) or '.'}\n"  # noqa: PTH120 - "." for a bare name
         case ["basename", path, *suffix]:
