@@ -112,9 +112,9 @@ class Losses:
             self._writer.flush()
 
 
-def weights(path: Path, truncate: bool = False, nan: bool = False) -> None:
+def weights(path: Path, truncate: bool = False, nan: bool = False, step: int = 1) -> None:
     header = json.dumps({"t": {"dtype": "F32", "shape": [256], "data_offsets": [0, 1024]}}).encode()
-    numbers = struct.pack("<f", float("nan")) * 256 if nan else b"\0" * 1024
+    numbers = struct.pack("<f", float("nan") if nan else step) * 256
     data = struct.pack("<Q", len(header)) + header + numbers
     path.write_bytes(data[:700] if truncate else data)
 
@@ -157,7 +157,8 @@ def save(args: argparse.Namespace, name: str, step: int, epoch: int) -> None:
     out(f"\nsaving checkpoint: {path}")
     time.sleep(args.save_s)
     nan = bool(args.nan_weights_at) and step >= args.nan_weights_at
-    weights(path, truncate=bool(args.truncate_at) and step == args.truncate_at, nan=nan)
+    cut = bool(args.truncate_at) and step == args.truncate_at
+    weights(path, truncate=cut, nan=nan, step=step)
     if args.deep_header_at and step == args.deep_header_at:
         header = b'{"t":' * 100_000
         path.write_bytes(struct.pack("<Q", len(header)) + header)

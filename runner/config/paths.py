@@ -6,6 +6,7 @@ Names: the argparse definitions of sd-scripts main (48d368fa) and of `accelerate
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -40,7 +41,9 @@ _WEIGHT_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin")
 
 def absolute(text: str, base: Path) -> str:
     """`~` expanded, relative to `base`; symbolic links are not resolved (a venv's python is one)."""
-    return os.path.abspath(os.path.join(base, os.path.expanduser(text)))  # noqa: PTH100, PTH111, PTH118
+    with contextlib.suppress(ValueError):  # a NUL byte in a user's name
+        text = os.path.expanduser(text)  # noqa: PTH111
+    return os.path.abspath(os.path.join(base, text))  # noqa: PTH100, PTH118
 
 
 def executable(text: str, base: Path) -> str:

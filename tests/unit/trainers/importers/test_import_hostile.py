@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from runner.config.errors import ConfigError
@@ -127,6 +127,7 @@ SHELL = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(SHELL)
+@example("~\x00")
 def test_any_text_is_imported_or_refused(desk: Desk, text: str) -> None:
     for start in ("", LAUNCH.format("x")):
         try:
