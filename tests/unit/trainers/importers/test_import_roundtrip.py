@@ -45,7 +45,8 @@ def quoted(text: str, style: int) -> str:
     if style == 1:
         protected = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
         return '"' + protected.replace("`", "\\`") + '"'
-    if style == 2:
+    # at the end of a paste, a backslash and a blank are read as a broken line: a repair that people need
+    if style == 2 and not text.endswith((" ", "\t")):
         return "".join("\\" + char for char in text) if text else '""'
     middle = len(text) // 2
     return shlex.quote(text[:middle]) + quoted(text[middle:], 1)
