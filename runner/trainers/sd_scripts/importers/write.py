@@ -140,8 +140,10 @@ def _trainer(draft: Draft, show: _Paths) -> Iterator[str]:
         ("python", draft.python, "python of the venv of sd-scripts"),
     ):
         yield _missing(name, what) if path is None else _pair(name, show.shown(str(path)))
-    # A relative script is searched in the checkout first.
-    yield _pair("script", show.shown(draft.script, beside=False))
+    # A relative script is searched in the checkout first: in one that is still to be named, by its name alone.
+    known = draft.sd_scripts is not None or Path(draft.script).exists()
+    script = draft.script if known else PurePath(draft.script).name
+    yield _pair("script", show.shown(script, beside=False))
     yield _pair("launcher", draft.launcher)
     if draft.env:
         env = tomlkit.inline_table()

@@ -266,6 +266,8 @@ def test_a_script_of_ones_own_keeps_its_path_and_names_its_checkout(desk: Desk) 
 def test_without_any_checkout_the_file_says_what_is_missing(desk: Desk) -> None:
     made = desk.pasted("accelerate launch train_network.py --seed=1")
     assert '# sd_scripts = "..."  # missing: the folder of train_network.py' in made.config_text
+    # by its name: the checkout that will be named there has it
+    assert 'script = "train_network.py"' in made.config_text
     assert '# python = "..."  # missing: python of the venv of sd-scripts' in made.config_text
 
 
