@@ -30,7 +30,7 @@ def app_on(
     return PlasmaApp(made, **how)
 
 
-async def until(pilot: Pilot[Any], condition: Callable[[], object], limit_s: float = 5.0) -> None:
+async def until(pilot: Pilot[Any], condition: Callable[[], object], limit_s: float = 15.0) -> None:
     """Let the app work until `condition` holds."""
     deadline = time.monotonic() + limit_s
     while not condition():
