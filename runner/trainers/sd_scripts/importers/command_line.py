@@ -129,7 +129,7 @@ def scalar(name: str, text: str) -> FlagScalar:
 
 def draft_of(told: FlagWords, source: str, folder: Path, found: Found, **more: Any) -> Draft:
     """For a file without checkout or interpreter. `folder`: where its paths start."""
-    checkout = found.sd_scripts[0].path if found.sd_scripts else None
+    checkout = found.checkout
     python = found.python_for(checkout)
     return Draft(
         source=source,

@@ -73,6 +73,11 @@ class Found:
         """The checkouts and the parent of each."""
         return [folder for one in self.sd_scripts for folder in (one.path, one.path.parent)]
 
+    @property
+    def checkout(self) -> Path | None:
+        """The best one."""
+        return self.sd_scripts[0].path if self.sd_scripts else None
+
     def python_for(self, checkout: Path | None) -> Path | None:
         """The interpreter of a checkout, else the only one found."""
         own = None if checkout is None else venv_python(checkout)

@@ -47,9 +47,8 @@ class Answers:
 def suggested(found: Found, project: Path) -> Answers:
     """Defaults without questions. A base model is only ever suggested: the intended one cannot be
     determined."""
-    checkout = found.sd_scripts[0].path if found.sd_scripts else None
-    python = found.python_for(checkout)
-    return Answers(checkout, None if python is None else str(python), None, _name(project))
+    python = found.python_for(found.checkout)
+    return Answers(found.checkout, None if python is None else str(python), None, _name(project))
 
 
 def _name(project: Path) -> str:

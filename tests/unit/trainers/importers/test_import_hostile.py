@@ -205,3 +205,28 @@ def test_any_json_is_imported_or_refused(desk: Desk, values: dict[str, object]) 
         assert str(error)
     else:
         made.config_text.encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t.sh", "shift \u00b2\n"),
+        ("t.sh", f"shift {'1' * 5000}\n"),
+        ("t.sh", "declare -A M; M[\u00b2]=1; M+=(x)\n"),
+        ("t.bat", "if \u00b2 LSS 3 echo a\n"),
+        ("t.bat", f"if {'1' * 5000} LSS 3 echo a\n"),
+    ],
+    ids=["shift", "shift far", "index", "compare", "compare far"],
+)
+def test_digits_that_are_no_number_stop_nothing(desk: Desk, name: str, text: str) -> None:
+    made = desk.imported(f"{text}python /sd/train_network.py --seed=1\n", name)
+    assert desk.config(made).train["seed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"), [("3 LSS 5", True), ("not 3 LSS 5", False), ("not 5 LEQ 3", True)]
+)
+def test_a_comparison_of_cmd_can_be_negated(desk: Desk, condition: str, holds: bool) -> None:
+    text = f"set S=2\r\nif {condition} (\r\nset S=1\r\n)\r\n"
+    made = desk.imported(f"{text}python /sd/train_network.py --seed=%S%\r\n", "t.bat")
+    assert desk.config(made).train["seed"] == (1 if holds else 2)

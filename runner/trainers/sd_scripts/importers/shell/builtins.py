@@ -89,7 +89,7 @@ def _cd(scope: Scope, words: Sequence[Token], fields: Sequence[Field]) -> bool |
 
 def _shift(scope: Scope, words: Sequence[Token], fields: Sequence[Field]) -> bool:
     given = _given(fields)
-    by = int(given[0]) if given and given[0].isdigit() else 1
+    by = int(given[0][:9]) if given and given[0].isdecimal() else 1
     if scope.arguments is None or by > len(scope.arguments):
         return False
     scope.arguments = scope.arguments[by:]

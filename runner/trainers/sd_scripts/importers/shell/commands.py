@@ -97,7 +97,7 @@ class Commands(Texts):
             return True
         if self.outputs and node.target(*_OUTPUTS) is None:
             self.outputs[-1].append(None)
-        if not self._another_script(fields, node) and SHELLS.fullmatch(Path(name).name):
+        if not self._another_script(fields) and SHELLS.fullmatch(Path(name).name):
             self._texts_for_others(fields, given, node)
         self._start(fields, assignments, node)
         return None

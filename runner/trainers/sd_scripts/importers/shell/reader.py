@@ -236,8 +236,7 @@ class ScriptReader(Commands):
     def _rounds(self, body: list[Node], rounds: Iterator[None], note: str = "") -> bool | None:
         """Later rounds are read for what they add to variables; what they start is `again`."""
         start = len(self.found)
-        first, last = start, True
-        number = 0
+        first, number = start, 0
         for number, _ in enumerate(rounds, 1):
             self.read(body)
             over = self.ended
@@ -255,7 +254,7 @@ class ScriptReader(Commands):
             noted = self.found[start:first]
             note = note or f"it is in a loop of {number} rounds; using the first"
             self.found[start:first] = [replace(one, notes=(*one.notes, note)) for one in noted]
-        return last
+        return True
 
     def _ends(self, nodes: Sequence[Node]) -> bool:
         return ends(nodes, self.functions)

@@ -37,6 +37,7 @@ MOST_CHARACTERS = 131_072
 MOST_FIELDS = 20_000
 #: `~/x` is the home; also after `--flag=`, where a shell would not expand it
 _TILDE = re.compile(r"((?:--?[\w-]+=)?)~(?=/|\Z)")
+_INDEX = re.compile(r"[0-9]{1,9}")
 #: reason for a variable without a value; a shell would read it as empty
 UNSET = "neither in the file nor in this shell"
 _SET_BY = {"SLURM_": "Slurm", "PBS_": "PBS", "BASH_REMATCH": "a test with =~"}
@@ -85,7 +86,7 @@ class Scope(State):
 
     @staticmethod
     def _append(elements: dict[str, Field], values: list[Field]) -> None:
-        end = max((int(key) + 1 for key in elements if key.isdigit()), default=0)
+        end = max((int(key) + 1 for key in elements if _INDEX.fullmatch(key)), default=0)
         elements |= {str(end + at): value for at, value in enumerate(values)}
 
     def _key(self, name: str, index: str) -> str | None:
@@ -200,7 +201,7 @@ class Scope(State):
             return
         unknown = any(one.unknown for one in values)
         if operation and operation[1].strip(":") in ("-", "=", "?", "+"):
-            yield from self._default(name, index, values, operation, quoted)
+            yield from self._default(name, values, operation, quoted)
             return
         if match["count"] and not unknown:
             values = [Field(str(len(values) if many else sum(len(one.text) for one in values)))]
@@ -251,7 +252,6 @@ class Scope(State):
     def _default(
         self,
         name: str,
-        index: str | None,
         values: list[Field],
         operation: re.Match[str],
         quoted: bool,

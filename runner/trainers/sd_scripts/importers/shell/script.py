@@ -123,15 +123,16 @@ def read_shell(
     try:
         nodes, notes = parse(text)
         reader = read(nodes)
-        if not _trainings(reader) and TRAINING.search(text):
+        trainings = _trainings(reader)
+        if not trainings and TRAINING.search(text):
             reader = read(nodes, searching=True, until=reader.until)
-        if not _trainings(reader):
-            reader.read_uncalled()
-        if not _trainings(reader):
-            reader.read_written()
+            trainings = _trainings(reader)
+        for read_more in (reader.read_uncalled, reader.read_written):
+            if not trainings:
+                read_more()
+                trainings = _trainings(reader)
     except ShellSyntax as error:
         raise ImportRefused(f"{source}:{error.line}: {error}") from None
-    trainings = _trainings(reader)
     if not trainings:
         if other := _OTHER_SCRIPT.search(text):
             raise ImportRefused(
@@ -254,7 +255,7 @@ def _checkout(path: Path, training: _Training, cwd: Path, found: Found) -> Path 
     moved = training.invocation.moved and training.invocation.cwd is not None
     said = moved or len(PurePath(training.line.script).parts) > 1
     if training.line.folder_unknown:
-        return found.sd_scripts[0].path if found.sd_scripts else None
+        return found.checkout
     if path.name in _OWN_SCRIPTS and (said or path.exists()):
         return path.parent
     if path.parent.name in ("sd-scripts", "sd_scripts"):  # a script of one's own in a checkout
@@ -262,8 +263,7 @@ def _checkout(path: Path, training: _Training, cwd: Path, found: Found) -> Path 
     env = training.invocation.env
     named = [env.get("SD_SCRIPTS", ""), *env.get("PYTHONPATH", "").split(":"), str(path.parent)]
     folders = [Path(absolute(text, cwd)) for text in named if text]
-    first = found.sd_scripts[0].path if found.sd_scripts else None
-    return next((folder for folder in folders if (folder / "library").is_dir()), first)
+    return next((folder for folder in folders if (folder / "library").is_dir()), found.checkout)
 
 
 def _python(training: _Training, cwd: Path, checkout: Path | None, found: Found) -> str | None:

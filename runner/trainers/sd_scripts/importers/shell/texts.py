@@ -143,7 +143,7 @@ class Texts:
         written = self.scope.files.get(path)
         return self.beside(path) if written is None else written.text
 
-    def _another_script(self, fields: Sequence[Field], node: Node) -> bool:
+    def _another_script(self, fields: Sequence[Field]) -> bool:
         """`bash train.sh a b`, `./train.sh a b`: a script next to this one, or one that it has written."""
         words = [*fields]
         while len(words) > 1 and SHELLS.fullmatch(Path(words[0].text).name):

@@ -19,7 +19,7 @@ Functions = Mapping[str, Sequence[Node]]
 def ends(nodes: Sequence[Node], functions: Functions, depth: int = 0) -> bool:
     """Does the script, function or loop certainly end in these commands?"""
     for at, node in enumerate(nodes):
-        first = node.words[0].plain if node.kind == "simple" and node.words else ""
+        first = _first(node)
         if at and node.link in ("&&", "||"):
             continue
         if first in ENDINGS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ _IF = re.compile(
     r"(?P<right>\"[^\"]*\"|\S+))\s*(?P<then>.*)",
     re.I | re.S,
 )
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_ORDERS = {"LSS": operator.lt, "LEQ": operator.le, "GTR": operator.gt, "GEQ": operator.ge}
 _WORD = re.compile(r"(?:\ue000[^\ue001]*\ue001|\"[^\"]*\"?|\^.|[^\s\"^])+", re.S)
 #: every variable of cmd is one of the environment; those that programs know
 _ENVIRONMENT = re.compile(
@@ -106,16 +109,10 @@ class _Reader:
         elif word in ("for", "goto"):
             self.commands.say(line, f"`{word}` of cmd is not followed")
         elif text.startswith("("):
-            self.inner(line, text)
+            self.branch(line, text)
         else:
             for part in _chained(text):
                 self.command(line, part.strip())
-
-    def inner(self, line: int, text: str) -> str:
-        """Reads `( ... )`; what follows it, such as `else (...)`."""
-        body, rest = _bracketed(text)
-        self.block([(line + at - 1, one) for at, one in _statements(body)])
-        return rest.strip()
 
     def condition(self, line: int, text: str) -> None:
         match = _IF.fullmatch(text)
@@ -138,6 +135,7 @@ class _Reader:
         self.variables |= dict.fromkeys(changed, unknown(shown))
 
     def branch(self, line: int, text: str) -> None:
+        """Reads `( ... )` or a statement."""
         if text.startswith("("):
             text = _bracketed(text)[0]
         self.block([(line + at - 1, one) for at, one in _statements(text)])
@@ -156,11 +154,10 @@ class _Reader:
         sign = match["sign"].upper()
         if sign in ("==", "EQU", "NEQ"):
             return ((left == right) == (sign != "NEQ")) != bool(match["not"])
-        if not (left.isdigit() and right.isdigit()):
+        if not (_NUMBER.fullmatch(left) and _NUMBER.fullmatch(right)):
             return None
-        signs = {"LSS": "<", "LEQ": "<=", "GTR": ">", "GEQ": ">="}[sign]
-        order = (int(left) > int(right)) - (int(left) < int(right))
-        return (order < 0 if "<" in signs else order > 0) or (order == 0 and "=" in signs)
+        holds: bool = _ORDERS[sign](int(left), int(right))
+        return holds != bool(match["not"])
 
     def command(self, line: int, text: str) -> None:
         text = text.lstrip("@").strip()

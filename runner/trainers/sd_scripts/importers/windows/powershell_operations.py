@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -52,20 +53,23 @@ def texts(value: Value) -> list[str]:
     return [] if value is None else [str(value)]
 
 
+def _set_text(value: Value) -> str:
+    return "" if isinstance(value, Undefined) else joined(texts(value), "")
+
+
+_SUMS: Mapping[str, Callable[[float, float], float]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "%": math.fmod
+}  # fmt: skip
 STATIC: Mapping[tuple[str, str], Callable[[list[Value]], Value]] = {
     ("math", "ceiling"): lambda v: Number(math.ceil(float(v[0]))),
     ("math", "floor"): lambda v: Number(math.floor(float(v[0]))),
     ("math", "round"): lambda v: Number(round(float(v[0]))),
     ("math", "max"): lambda v: max(v, key=float),
     ("math", "min"): lambda v: min(v, key=float),
-    ("string", "isnullorempty"): lambda v: (
-        not joined(texts(v[0]) if not isinstance(v[0], Undefined) else [], "")
-    ),
-    ("string", "isnullorwhitespace"): lambda v: (
-        not joined(texts(v[0]) if not isinstance(v[0], Undefined) else [], "").strip()
-    ),
-    ("path", "combine"): lambda v: joined((one for part in v for one in texts(part)), "/"),
-    ("path", "join"): lambda v: joined((one for part in v for one in texts(part)), "/"),
+    ("string", "isnullorempty"): lambda v: not _set_text(v[0]),
+    ("string", "isnullorwhitespace"): lambda v: not _set_text(v[0]).strip(),
+    ("path", "combine"): lambda v: joined(texts(v), "/"),
+    ("path", "join"): lambda v: joined(texts(v), "/"),
 }
 
 
@@ -148,16 +152,13 @@ def operate(name: str, left: Value, right: Value) -> Value:
         held, item = (one, two) if name == "contains" else (two, one)
         listed = held if isinstance(held, list) else [held]
         return str(item).lower() in [str(each).lower() for each in listed]
-    if name in ("+", "-", "*", "/", "%"):
+    if name in _SUMS:
         return _sum(name, float(one), float(two))
     return _comparison(name, str(one), str(two))
 
 
 def _sum(name: str, one: float, two: float) -> str:
-    result = {
-        "+": lambda: one + two, "-": lambda: one - two, "*": lambda: one * two, "/": lambda: one / two,
-        "%": lambda: math.fmod(one, two),
-    }[name]()  # fmt: skip
+    result = _SUMS[name](one, two)
     return Number(int(result) if result.is_integer() else result)
 
 

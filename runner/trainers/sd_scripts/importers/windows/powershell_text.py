@@ -10,6 +10,8 @@ from runner.trainers.sd_scripts.importers.commands import from_environment
 from runner.trainers.sd_scripts.importers.windows.powershell_operations import Undefined, Value
 
 _OPEN = {"(": ")", "{": "}", "[": "]"}
+#: what `end_of` knows the end of
+_BEGINS = "\"'({[@$`"
 VARIABLE = re.compile(r"\$(?:\{(?P<braced>[^}]*)\}|(?:(?P<scope>\w+):)?(?P<name>\w+|[?^$]))")
 
 
@@ -121,9 +123,7 @@ def parts_of(source: str, signs: str) -> list[str]:
         if source[at] in signs:
             parts.append(source[begun:at])
             begun = at + 1
-        at = (
-            end_of(source, at) if source[at] in "\"'({[@$" else at + (2 if source[at] == "`" else 1)
-        )
+        at = end_of(source, at) if source[at] in _BEGINS else at + 1
     rest = source[begun:]
     return [*parts, rest] if rest.strip() or parts else []
 
@@ -131,5 +131,5 @@ def parts_of(source: str, signs: str) -> list[str]:
 def statement_end(text: str, at: int) -> int:
     """The end of a statement: a line end or `;` outside quotes and brackets."""
     while at < len(text) and text[at] not in "\n;}":
-        at = end_of(text, at) if text[at] in "\"'({[@$" else at + (2 if text[at] == "`" else 1)
+        at = end_of(text, at) if text[at] in _BEGINS else at + 1
     return at

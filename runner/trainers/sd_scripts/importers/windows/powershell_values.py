@@ -65,14 +65,10 @@ def evaluate(source: str, scope: Scope, level: int = 0) -> Value:
 
 def condition(source: str, scope: Scope, level: int = 0) -> bool | None:
     """None if it is unknown."""
-    value = evaluate(source, scope, level)
-    if isinstance(value, Undefined):
-        return False
-    if not is_known(value):
+    try:
+        return truth(evaluate(source, scope, level))
+    except Unreadable:
         return None
-    if isinstance(value, str):
-        return bool(value) and value != "0"
-    return bool(value)
 
 
 def argument_words(text: str, scope: Scope) -> list[str]:
