@@ -301,6 +301,7 @@ class Facts:
         name = kind.name if kind else None
         return with_disk(with_sizes(found, self.config.trainer, self.flags, name))
 
+    @_once
     def _question(self) -> Question:
         """The same as the `forecast` command's. Raises DatasetError for a wrong [dataset]."""
         read = trainer_flags(self.config.flags(smoke=self.smoke), self.config.trainer_cwd)

@@ -86,16 +86,18 @@ def with_sizes(
 
 def with_memory(found: Forecast, config: Config, question: Question) -> Forecast:
     """The estimate of GPU memory as a source without a number: it is a range."""
+    if (config.expect.device or "cuda").partition(":")[0] in ("cpu", "mps"):
+        return found
     try:
         specs = question.specs or specs_from_flags(question.flags, question.base_dir)
-    except ValueError:  # reported by the forecast itself
+        name = question.flags.get(BASE_MODEL)
+        shapes = read_model(question.base_dir / name) if isinstance(name, str) and name else None
+        batches = [(spec.resolution, spec.batch_size) for spec in specs if spec.resolution]
+        load = load_of(config, question.flags, shapes, batches, on_gpu=True)
+        need = memory_need(load) if load is not None else None
+    except ValueError:  # reported by the forecast itself or by the checks
         return found
-    name = question.flags.get(BASE_MODEL)
-    shapes = read_model(question.base_dir / name) if isinstance(name, str) and name else None
-    batches = [(spec.resolution, spec.batch_size) for spec in specs if spec.resolution]
-    load = load_of(config, question.flags, shapes, batches, on_gpu=True)
-    need = memory_need(load) if load is not None else None
-    if need is None or (config.expect.device or "cuda").partition(":")[0] in ("cpu", "mps"):
+    if need is None:
         return found
     text = f"about {between(need.low_bytes, need.high_bytes)} of GPU memory (estimate)"
     return replace(found, sources={**found.sources, "memory_bytes": text})

@@ -13,7 +13,6 @@ from runner.preflight.cures.files import move_cure
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, skipped, some, warned
 from runner.preflight.whole_image import problem_of
-from runner.trainers.sd_scripts.dataset.header import turns_white
 
 #: up to this size every byte is read; for larger sets only the start and end of each file
 THOROUGH_BYTES = 400_000_000
@@ -41,8 +40,8 @@ def image_files(facts: Facts) -> Finding:
     if turned := [p.name for p in jpegs if not facts.cancelled.is_set() and source.rotated(str(p))]:
         detail = f"Rotated only by EXIF, which sd-scripts ignores: {some(turned)}."
         return warned(f"{len(turned)} rotated", detail, "save them upright")
-    grey = [p.name for p in paths if p.suffix.lower() == ".png" and turns_white(p)]
-    if grey:
+    pngs = [p for p in paths if p.suffix.lower() == ".png"]
+    if grey := [p.name for p in pngs if source.turns_white(str(p))]:
         detail = f"16-bit grey becomes white when sd-scripts loads it: {some(grey)}."
         return warned(f"{len(grey)} in 16-bit grey", detail, "save them with 8 bits")
     return passed(f"{len(paths)} readable", f"{count(len(paths), 'image file')} are complete.")

@@ -12,6 +12,7 @@ from runner.analysis.diagnosis.needs import Platform, ruled_out
 from runner.config.flags import merged, whole
 from runner.hardware.board import default_sources, read_once
 from runner.preflight.cures.model import Fix
+from runner.preflight.cures.settings import plain
 from runner.preflight.facts import Facts
 from runner.preflight.memory_load import between, gb, load_of
 from runner.preflight.model import Finding, check, failed, passed, skipped, warned
@@ -33,7 +34,11 @@ def need(facts: Facts) -> Finding:
     """Will the training fit? Measured by an earlier run with the same settings, else estimated from the model,
     image size, batch, LoRA, optimizer and the flags that save memory."""
     load = _load(facts)
-    if load is None or (found := memory_need(load)) is None:
+    try:
+        found = memory_need(load) if load is not None else None
+    except ValueError as error:  # a flag that is no number: reported where it is used
+        return skipped("unknown", f"{error}.")
+    if load is None or found is None:
         title = facts.script.title if facts.script else facts.script_name
         return skipped("unknown", f"There is no estimate for {title}; a smoke test measures it.")
     room = room_of(facts, load.on_gpu)
@@ -166,7 +171,7 @@ def less(
     for group in (_harmless(load), _costly(load)):
         possible = [
             one for one in group
-            if all(allowed(name) and not ruled_out(_spelled(name, value), platform)
+            if all(allowed(name) and not ruled_out(f"{name}={plain(value)}", platform)
                    for name, value in one.items())
         ]  # fmt: skip
         for changes in sorted(possible, key=lambda one: _high(load, made | dict(one))):
@@ -175,10 +180,6 @@ def less(
             if _high(load, made | dict(changes)) < _high(load, made) * 0.99:
                 made |= changes
     return made
-
-
-def _spelled(name: str, value: Any) -> str:
-    return f"{name}={str(value).lower() if isinstance(value, bool) else value}"
 
 
 def _high(load: Load, changes: Changes) -> int:

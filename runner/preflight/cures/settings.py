@@ -63,11 +63,11 @@ def set_cure(
     )
     will_do = (f"in {config.path} (a copy of the old file is kept):", *lines)
     spelled = changes.items() if section in _SPELLED else ()
-    made = tuple(f"{_SPELLED[section]}{name}={_plain(value)}" for name, value in spelled)
+    made = tuple(f"{_SPELLED[section]}{name}={plain(value)}" for name, value in spelled)
     return toml_cure(config, check, title, will_do, {config.path: edit}, made)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
 
 

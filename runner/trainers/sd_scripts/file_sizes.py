@@ -43,6 +43,10 @@ SMALL_TENSOR = 4096
 SCALED_NUMBERS = 256
 
 
+#: layers of one shape and the rank of their LoRA
+Ranked = Sequence[tuple[Layers, int]]
+
+
 @dataclass(frozen=True, slots=True)
 class FileSizes:
     """Bytes of one checkpoint and of one state folder (None: unknown for this optimizer), and a short
@@ -65,15 +69,11 @@ def model_of(script: str, flags: Flags) -> str | None:
 
 def file_sizes(flags: Flags, model: str | None) -> FileSizes | None:
     """`model`: a key of NETWORK_LAYERS. None: unknown layers. Raises ValueError for a non-numeric rank."""
-    layers = trained_layers(flags, model)
-    rank = whole(flags, "network_dim")
-    if layers is None or model is None or flags.get("dim_from_weights"):
+    ranked = ranked_layers(flags, model)
+    if ranked is None or model is None or flags.get("dim_from_weights"):
         return None
-    rank = DEFAULT_RANK if rank is None else rank
-    conv = conv_rank(flags)
-    ranked = [(one, rank if one.kernel != 3 or conv is None else conv) for one in layers]
-    told = f"rank {rank} on {TITLES[model]}"
-    if conv is not None:
+    told = f"rank {rank_of(flags)} on {TITLES[model]}"
+    if (conv := conv_rank(flags)) is not None:
         told += f", convolutions {conv}"
     half = "fp16" if flags.get("full_fp16") else "bf16"
     trained = half if flags.get("full_fp16") or flags.get("full_bf16") else "float"
@@ -106,6 +106,24 @@ def trained_layers(flags: Flags, model: str | None) -> tuple[Layers, ...] | None
     )
 
 
+def ranked_layers(flags: Flags, model: str | None) -> Ranked | None:
+    """Those layers, each with its rank. Raises ValueError for a non-numeric rank."""
+    layers, rank, conv = trained_layers(flags, model), rank_of(flags), conv_rank(flags)
+    if layers is None:
+        return None
+    return [(one, rank if one.kernel != 3 or conv is None else conv) for one in layers]
+
+
+def numbers_of(ranked: Ranked) -> int:
+    """How many numbers are trained."""
+    return sum(one.modules * sum(_tensors(one, rank)) for one, rank in ranked)
+
+
+def rank_of(flags: Flags) -> int:
+    rank = whole(flags, "network_dim")
+    return DEFAULT_RANK if rank is None else rank
+
+
 def network_args(flags: Flags) -> dict[str, str]:
     """`["conv_dim=4", ...]`."""
     value = flags.get("network_args")
@@ -126,10 +144,6 @@ def optimizer_name(flags: Flags) -> str:
     if flags.get("use_lion_optimizer"):
         return "Lion"
     return str(flags.get("optimizer_type") or "AdamW")
-
-
-#: layers of one shape and the rank of their LoRA
-Ranked = Sequence[tuple[Layers, int]]
 
 
 def _checkpoint_bytes(ranked: Ranked, flags: Flags, item: int) -> int:

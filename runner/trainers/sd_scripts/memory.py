@@ -18,9 +18,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from runner.config.flags import whole
-from runner.trainers.sd_scripts.file_sizes import network_args, optimizer_name, trained_layers
+from runner.trainers.sd_scripts.file_sizes import (
+    conv_rank,
+    network_args,
+    numbers_of,
+    optimizer_name,
+    rank_of,
+    ranked_layers,
+)
 from runner.trainers.sd_scripts.memory_figures import Figures, figures_of, states_of
-from runner.trainers.sd_scripts.scripts import DEFAULT_RANK
 
 GB = 10**9
 Flags = Mapping[str, Any]
@@ -153,20 +159,10 @@ def _lora(load: Load, figures: Figures) -> tuple[float, float]:
 def trained_numbers(load: Load, figures: Figures) -> tuple[float, float]:
     """Exact for sd-scripts' own LoRA; for another network module, or ranks by block, up to twice that."""
     flags = load.flags
-    rank = whole(flags, "network_dim")
-    rank = DEFAULT_RANK if rank is None else rank
-    conv = whole(network_args(flags), "conv_dim")
-    layers = trained_layers(flags, load.kind)
-    if layers is not None:
-        exact = float(
-            sum(
-                one.modules
-                * (one.inputs * max(one.kernel, 1) ** 2 + one.outputs)
-                * (rank if one.kernel != 3 or conv is None else conv)
-                for one in layers
-            )
-        )
+    if (ranked := ranked_layers(flags, load.kind)) is not None:
+        exact = float(numbers_of(ranked))
         return exact, exact
+    rank, conv = rank_of(flags), conv_rank(flags)
     both = figures.lora + (0 if flags.get("network_train_unet_only") else figures.lora_encoders)
     most = both * 1e6 * max(rank, conv or 0)
     if str(flags.get("network_module") or "").startswith("networks."):
@@ -180,7 +176,7 @@ def _lycoris(arguments: Mapping[str, str], numbers: float, lora: float) -> float
     the weights divided by the square of its factor at any rank, (IA)3 a row of each layer."""
     match arguments.get("algo", "lora"):
         case "lokr":
-            factor = int(text) if (text := arguments.get("factor", "")).isdigit() else 7
+            factor = int(text[:9]) if (text := arguments.get("factor", "")).isdecimal() else 7
             return min(lora, numbers / max(factor, 2) ** 2)
         case "ia3" | "diag-oft" | "boft":
             return 0.02 * numbers

@@ -14,13 +14,14 @@ from runner.preflight.checks import memory_need as check
 from runner.preflight.checks.memory_need import Room, judge_need, learnt, less
 from runner.preflight.driver import Card, Driver
 from runner.preflight.facts import Facts
+from runner.preflight.forecast import estimate
 from runner.preflight.header import stored_in_8_bits
 from runner.preflight.model import EVIDENCE_LIMIT, Finding
 from runner.preflight.prior_runs import PriorRun
 from runner.preflight.probe import Device
 from runner.trainers.sd_scripts.memory import Load, Need, memory_need
 from tests.unit.preflight import preflight_models as models
-from tests.unit.preflight.preflight_project import Project, project_fixture
+from tests.unit.preflight.preflight_project import Project, look, project_fixture
 
 GB = 1 << 30
 SDXL = (
@@ -221,3 +222,15 @@ def test_weights_in_8_bits(tmp_path: Path) -> None:
     assert stored_in_8_bits(tmp_path / "no.safetensors") is None
     assert stored_in_8_bits(None) is None
     assert small
+
+
+@pytest.mark.parametrize(
+    "flag", ['network_dim = "x"', 'blocks_to_swap = "x"', 'vae_batch_size = "x"']
+)
+def test_a_flag_that_is_no_number_is_left_to_its_own_check(project: Project, flag: str) -> None:
+    train = (
+        f'pretrained_model_name_or_path = "b.safetensors"\nnetwork_module = "networks.lora"\n{flag}'
+    )
+    config = project.config(train, trainer='sd_scripts = "sd"')
+    assert estimate(config).memory_bytes is None
+    assert look("memory_need", config).status == "skip"

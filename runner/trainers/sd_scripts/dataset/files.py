@@ -73,6 +73,10 @@ class FolderImages:
         header = self._header(path)
         return header is not None and header.turned
 
+    def turns_white(self, path: str) -> bool:
+        header = self._header(path)
+        return header is not None and header.white
+
     def _header(self, path: str) -> ImageHeader | None:
         if path not in self._headers:
             try:

@@ -25,10 +25,12 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
     """`size` is (width, height) in pixels as stored; `turned`: the EXIF orientation asks viewers to
-    turn it by 90 degrees."""
+    turn it by 90 degrees; `white`: a PNG of 16-bit grey, which Pillow clips when it converts it to RGB as
+    sd-scripts asks."""
 
     size: tuple[int, int]
     turned: bool = False
+    white: bool = False
 
 
 def read_header(path: str | Path) -> ImageHeader | None:
@@ -58,12 +60,6 @@ def has_alpha(path: str | Path) -> bool:
     return head[:2] not in (b"\xff\xd8", b"BM")
 
 
-def turns_white(path: str | Path) -> bool:
-    """Is it a PNG of 16-bit grey, which Pillow clips when it converts it to RGB as sd-scripts asks?"""
-    head = _head(path)
-    return head[:8] == _PNG and head[24:26] == b"\x10\x00"
-
-
 def _head(path: str | Path) -> bytes:
     """Empty if it cannot be read."""
     try:
@@ -75,7 +71,7 @@ def _head(path: str | Path) -> bytes:
 
 def _known(descriptor: int, head: bytes) -> ImageHeader | None:
     if head[:8] == _PNG and head[12:16] == b"IHDR":
-        return ImageHeader(struct.unpack(">LL", head[16:24]))
+        return ImageHeader(struct.unpack(">LL", head[16:24]), white=head[24:26] == b"\x10\x00")
     if head[:2] == b"\xff\xd8":
         return _jpeg(descriptor, head)
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from runner.trainers.sd_scripts.dataset.header import has_alpha, read_header, turns_white
+from runner.trainers.sd_scripts.dataset.files import FolderImages
+from runner.trainers.sd_scripts.dataset.header import has_alpha, read_header
 from scripts.forecast_cases.pictures import bmp
 from tests.unit.trainers.dataset.dataset_images import write_png
 
@@ -143,5 +144,7 @@ def test_transparency_and_16_bit_grey_are_known_from_the_header(
     tmp_path: Path, mode: str, name: str, alpha: bool, white: bool
 ) -> None:
     Image.new(mode, (8, 8)).save(tmp_path / name, lossless=True)
-    assert (has_alpha(tmp_path / name), turns_white(tmp_path / name)) == (alpha, white)
-    assert not turns_white(tmp_path / "gone.png")
+    header = read_header(tmp_path / name)
+    assert header is not None
+    assert (has_alpha(tmp_path / name), header.white) == (alpha, white)
+    assert not FolderImages(tmp_path).turns_white("gone.png")
