@@ -34,7 +34,7 @@ _RANK_SIGNAL = re.compile(
 _NAMED = re.compile(r"\bSIG[A-Z]{2,6}\b")
 #: A job manager's words (Slurm, PBS, LSF) -> its signal
 _JOB_WORDS = (
-    (re.compile(r"oom_kill event|task \S{1,20}: Out Of Memory"), 9),
+    (re.compile(r"oom_kill event|tasks? \S{1,80}: Out Of Memory"), 9),
     (re.compile(r"\bCANCELLED AT\b|PBS: job killed|TERM_RUNLIMIT"), 15),
 )
 

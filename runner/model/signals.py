@@ -28,7 +28,7 @@ WORDS = {
 #: the last line of a shell (bash: alone, or behind script and process; zsh: behind its name or the job) or of
 #: faulthandler
 LAST_WORD = (
-    r"(?:.*: (?:line )?\d+:? +\d+ |\[\d+\] +(?:[+-] +)?\d+ |zsh: |.*: task \S{1,20}: |Fatal Python error: "
+    r"(?:.*: (?:line )?\d+:? +\d+ |\[\d+\] +(?:[+-] +)?\d+ |zsh: |.*: tasks? \S{1,80}: |Fatal Python error: "
     r"|Windows fatal exception: )"
     rf"(?i:{'|'.join(sorted(WORDS, key=len, reverse=True))})\b"
     rf"|(?:{'|'.join(sorted((word.capitalize() for word in WORDS), key=len, reverse=True))})"

@@ -50,7 +50,7 @@ _FATAL = re.compile(
     r"|terminate called after throwing |what\(\): |libc\+\+abi: |LLVM ERROR: "
     # job managers: Slurm, PBS, LSF
     r"|slurmstepd: error: \*\*\* (?:JOB|STEP) .*CANCELLED AT|=>> PBS: job killed|TERM_RUNLIMIT: "
-    r"|srun: error: \S+: tasks? \S+: (?:Killed|Terminated|Out Of Memory|Segmentation fault|Bus error|Aborted)"
+    r"|srun: error: \S+: tasks? \S+: Out Of Memory"
     # a shell or Windows that cannot start the launcher
     r"|(?:\S*/)?(?:sh|dash|bash|zsh): (?:line )?(?:\d+: )?\S+: (?:not found|Permission denied)$"
     r"|(?:\S*/)?\w*sh: (?:command not found|Unknown command): \S+$|Python was not found; "

@@ -45,6 +45,10 @@ def epochs_between_saves(flags: Mapping[str, Any], epochs: int) -> int | None:
     return at_least(flags, "save_every_n_epochs", 1)
 
 
+def _by_ratio(flags: Mapping[str, Any]) -> bool:
+    return (number(flags, "save_n_epoch_ratio") or 0) > 0
+
+
 #: flags that sd-scripts divides by (`% args.NAME` in the loop of train_network.py), and when
 DIVISORS: Mapping[str, str] = {
     "save_every_n_steps": "at the first step",
@@ -58,7 +62,7 @@ def zero_divisors(flags: Mapping[str, Any]) -> list[str]:
     """Sentences about the flags whose 0 stops the training."""
     found = []
     for name, when in DIVISORS.items():
-        replaced = name == "save_every_n_epochs" and (number(flags, "save_n_epoch_ratio") or 0) > 0
+        replaced = name == "save_every_n_epochs" and _by_ratio(flags)
         if whole(flags, name) == 0 and not replaced:
             found.append(
                 f"{name} is 0: use 1 or more, or remove it; sd-scripts divides by it and stops {when}"
@@ -75,10 +79,9 @@ def save_warnings(flags: Mapping[str, Any]) -> list[str]:
 
 
 def _without_effect(flags: Mapping[str, Any]) -> Iterator[str]:
-    by_ratio = (number(flags, "save_n_epoch_ratio") or 0) > 0
     every = {
         "steps": whole(flags, "save_every_n_steps"),
-        "epochs": 1 if by_ratio else whole(flags, "save_every_n_epochs"),
+        "epochs": 1 if _by_ratio(flags) else whole(flags, "save_every_n_epochs"),
     }
     if flags.get("save_state") and not any(every.values()):
         yield (
@@ -103,10 +106,10 @@ def _without_effect(flags: Mapping[str, Any]) -> Iterator[str]:
 
 def _stays(flags: Mapping[str, Any], name: str, every: Mapping[str, int | None]) -> str:
     kept = "every state stays" if name.endswith("_state") else "every checkpoint stays"
-    other = "epochs" if "_steps" in name else "steps"
+    what, other = ("steps", "epochs") if "_steps" in name else ("epochs", "steps")
     if not every[other]:
         return "only the final file is written"
-    meant = name.replace("steps", other) if other == "epochs" else name.replace("epochs", other)
+    meant = name.replace(what, other)
     if flags.get(meant) is not None:
         return f"use {meant} alone"
     return f"{kept}; set {meant} to delete older ones"

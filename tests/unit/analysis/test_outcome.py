@@ -546,6 +546,7 @@ def test_a_part_that_did_not_load_is_a_remark_beside_any_end() -> None:
         ("slurmstepd: error: Detected 1 oom_kill event in StepId=4711.batch. Some of the step tasks have been "
          "OOM Killed.", "host_out_of_memory", "oom_kill"),
         ("srun: error: g3: task 0: Out Of Memory", "killed_by_signal", "Out Of Memory"),
+        ("srun: error: g[3-4]: tasks 0-3: Killed", "killed_by_signal", "Killed"),
         ("=>> PBS: job killed: walltime 3641 exceeded limit 3600", "killed_by_signal", "walltime"),
     ],
 )  # fmt: skip

@@ -169,7 +169,7 @@ def read_launch_line(fields: Sequence[Field]) -> LaunchLine | None:
     """None if the command starts no training script."""
     texts = [one.text for one in fields]
     start = next((at for at, word in enumerate(texts) if _kind(word)), len(texts))
-    if start == len(texts) or (start and _basename(texts[0]) not in _WRAPPERS):
+    if start == len(texts) or (start and basename(texts[0]) not in _WRAPPERS):
         return None
     program, kind, at = texts[start], _kind(texts[start]), start + 1
     python = program if "/" in program else None
@@ -195,20 +195,20 @@ def read_launch_line(fields: Sequence[Field]) -> LaunchLine | None:
     line = LaunchLine(script, python, None, read_flag_words(fields[after:]), env, notes)
     if unknown := fields[after - 1].unknown:
         said = f"{script}: {unknown[0]}; the script is searched in sd-scripts"
-        line = replace(line, script=_basename(script), notes=(*notes, said), folder_unknown=True)
+        line = replace(line, script=basename(script), notes=(*notes, said), folder_unknown=True)
     options = [replace(word, text=_SHORT.get(word.text, word.text)) for word in fields[at:end]]
     if kind == "torchrun":
         return _by_accelerate(line, read_flag_words(fields[at:end]))
     return replace(line, accelerate=read_flag_words(options)) if kind == "accelerate" else line
 
 
-def _basename(word: str) -> str:
+def basename(word: str) -> str:
     return PurePath(word.replace("\\", "/")).name
 
 
 def _kind(word: str) -> str:
     """One of "python", "accelerate", "torchrun", "script" for one that is started directly, else ""."""
-    if match := _PROGRAMS.fullmatch(_basename(word)):
+    if match := _PROGRAMS.fullmatch(basename(word)):
         return str(match.lastgroup)
     return "script" if is_training_script(word) and not word.startswith("-") else ""
 
@@ -226,7 +226,7 @@ def _script_in(fields: Sequence[Field], start: int) -> tuple[str, int, int] | No
 
 def _in_unknown_folder(word: Field) -> bool:
     """`$SD_SCRIPTS/train_network.py`, of which only the folder is unknown."""
-    return is_training_script(word.text) and "$" not in _basename(word.text)
+    return is_training_script(word.text) and "$" not in basename(word.text)
 
 
 def _by_accelerate(line: LaunchLine, options: FlagWords) -> LaunchLine:

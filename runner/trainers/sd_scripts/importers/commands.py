@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runner.trainers.sd_scripts.importers.command_line import is_training_script
+from runner.trainers.sd_scripts.importers.command_line import basename, is_training_script
 from runner.trainers.sd_scripts.importers.model import ImportRefused, on_windows
 from runner.trainers.sd_scripts.importers.shell.tree import parse
 from runner.trainers.sd_scripts.importers.shell.words import ShellSyntax
@@ -108,15 +108,11 @@ class Commands:
         if match := _ACTIVATION.fullmatch(first):
             self.activate(line, match[1])
             return
-        program, *given = map(slashes, (first, *words[1:]))
-        scripts = [
-            word for word in (program, *given) if on_windows(word) and is_training_script(word)
-        ]
+        words = list(map(slashes, (first, *words[1:])))
+        scripts = [word for word in words if on_windows(word) and is_training_script(word)]
         for word in scripts:
             self.say(line, f"{word} is a Windows path; the script is searched in sd-scripts")
-        self.start(
-            line, [_basename(word) if word in scripts else word for word in (program, *given)]
-        )
+        self.start(line, [basename(word) if word in scripts else word for word in words])
 
     def activate(self, line: int, folder: str) -> None:
         if not on_windows(folder):
@@ -151,10 +147,6 @@ class Commands:
 
     def text(self) -> str:
         return "\n".join("".join(_separated(parts)) for parts in self._lines)
-
-
-def _basename(path: str) -> str:
-    return re.split(r"[\\/]", path)[-1]
 
 
 def _shell_mark(match: re.Match[str]) -> str:

@@ -17,12 +17,12 @@ from runner.trainers.sd_scripts.importers.windows.cmd import read_cmd
 from runner.trainers.sd_scripts.importers.windows.powershell import read_powershell
 
 #: start of a pasted text
-_SIGNS_OF = (
-    (".ipynb", re.compile(r'\A\s*\{\s*"(?:cells|nbformat|metadata)"')),
-    (".bat", re.compile(r"^[ \t]*(?:@echo off|set \w+=|set \"\w+=)", re.I | re.M)),
-    (".ps1", re.compile(r"^[ \t]*\$(?:Env:)?\w+\s*=", re.I | re.M)),
-    ("cell", re.compile(r"^[ \t]*(?:!(?=[\w./{])|%cd |%%(?:bash|shell|sh)\b)", re.M)),
-)
+_SIGNS_OF = {
+    ".ipynb": re.compile(r'\A\s*\{\s*"(?:cells|nbformat|metadata)"'),
+    ".bat": re.compile(r"^[ \t]*(?:@echo off|set \w+=|set \"\w+=)", re.I | re.M),
+    ".ps1": re.compile(r"^[ \t]*\$(?:Env:)?\w+\s*=", re.I | re.M),
+    "cell": re.compile(r"^[ \t]*(?:!(?=[\w./{])|%cd |%%(?:bash|shell|sh)\b)", re.M),
+}
 _TRAINING = re.compile(
     r"\bpython\S*\s[^\n;]*train\S*\.py\b|\baccelerate(?:-|\s+)launch\b|fine_tune\.py"
 )
@@ -66,9 +66,9 @@ def _as_shell(text: str, suffix: str, commands: Commands) -> ShellText:
         text, suffix = fenced
     kind = suffix
     if suffix in ("", ".txt", ".md"):
-        kind = next((kind for kind, sign in _SIGNS_OF if sign.search(text)), "")
+        kind = next((kind for kind, sign in _SIGNS_OF.items() if sign.search(text)), "")
     elif suffix not in (".ipynb", ".bat", ".cmd", ".ps1", ".py"):
-        kind = "cell" if dict(_SIGNS_OF)["cell"].search(text) else ""
+        kind = "cell" if _SIGNS_OF["cell"].search(text) else ""
     if kind == "" and len(_CARETS.findall(text)) > 1 and not _BACKSLASHES.search(text):
         kind = ".bat"
     if kind in (".bat", ".cmd"):
@@ -78,7 +78,7 @@ def _as_shell(text: str, suffix: str, commands: Commands) -> ShellText:
         return _shell_text("read as a PowerShell script", read_powershell(text, commands))
     if kind == ".py":
         said = "a Python program: only the commands it starts are read"
-        cells = bool(dict(_SIGNS_OF)["cell"].search(text))
+        cells = bool(_SIGNS_OF["cell"].search(text))
         body = program_of([without_marks(text)]) if cells else _tree(without_marks(text), source)
         return _python(body, commands, said)
     if kind == ".ipynb":

@@ -65,8 +65,6 @@ def new_project(answers: Answers | None = None, *, context: Context) -> Imported
     missing: dict[str, str] = {}
     if chosen.model:
         train["pretrained_model_name_or_path"] = chosen.model
-    else:
-        missing["pretrained_model_name_or_path"] = "the base model that the LoRA is for"
     dataset = None
     if files.dataset_configs:  # kept in place
         train["dataset_config"] = str(files.dataset_configs[0])

@@ -7,7 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from runner.config.errors import kind
@@ -15,7 +15,7 @@ from runner.config.positions import syntax_problem
 from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.config_file import entries, of_the_gui
 from runner.trainers.sd_scripts.flag_table import lora_script_of
-from runner.trainers.sd_scripts.importers.command_line import FlagWords, draft_of
+from runner.trainers.sd_scripts.importers.command_line import FlagWords, basename, draft_of
 from runner.trainers.sd_scripts.importers.easy_toml import is_easy, read_easy
 from runner.trainers.sd_scripts.importers.find import Context
 from runner.trainers.sd_scripts.importers.flag_dialects import Settings, translated
@@ -138,7 +138,8 @@ def words_of(settings: Settings) -> FlagWords:
         items = value if isinstance(value, list) else [value]
         if of_the_gui(name, value):
             foreign.append(name)
-        if of_the_gui(name, value) or value is False:
+            continue
+        if value is False:
             continue
         if all(item is None or (isinstance(item, str) and not item.strip()) for item in items):
             empty += [name] if value else []
@@ -159,7 +160,7 @@ def _script_for(told: FlagWords) -> tuple[str, str]:
         return script, "only it has all of these flags"
     if module in ("networks.loha", "networks.lokr"):  # they know the layers of SDXL and Anima only
         return "sdxl_train_network.py", f"{module} needs it"
-    model = PurePath(str(told.flags.get("pretrained_model_name_or_path")).replace("\\", "/")).name
+    model = basename(str(told.flags.get("pretrained_model_name_or_path")))
     if _SDXL_NAME.search(model):
         return "sdxl_train_network.py", f"{model} sounds like SDXL"
     return "train_network.py", "change [trainer] script for SDXL"

@@ -18,7 +18,6 @@ from runner.trainers.sd_scripts.importers.dialects import ShellText
 from runner.trainers.sd_scripts.importers.find import Context
 from runner.trainers.sd_scripts.importers.flag_dialects import Settings
 from runner.trainers.sd_scripts.importers.model import Draft, Field, Number
-from runner.trainers.sd_scripts.importers.python.values import Unknown
 from runner.trainers.sd_scripts.importers.sd_toml import (
     looks_like_config,
     plain,
@@ -51,7 +50,7 @@ def configured(
     found = [*shell.configs, *filter(None, map(_values, shell.written.values()))]
     flags: dict[str, Any] = {}
     lost: list[str] = []
-    dataset: Mapping[str, Any] = {}
+    dataset: Mapping[str, Any] | None = None
     for values in found:
         if isinstance(values.get("datasets"), list):
             dataset = values
@@ -63,24 +62,16 @@ def configured(
         return None
     named = [script for script in SCRIPTS if re.search(rf"\b{re.escape(script)}", text)]
     script = next((one for one in named if one != "train_network.py"), None)
-    settings = Settings(flags, script=script, unmapped=list(dict.fromkeys(lost)))
+    unmapped = list(dict.fromkeys(lost))
+    if dataset is not None:
+        dataset, unknown = _known(dataset)
+        unmapped += [f"[dataset] {text}" for text in unknown]
+    settings = Settings(flags, script=script, dataset=dataset, unmapped=unmapped)
     draft = settings_draft(settings, source, folder, where)
     said = (
         "it starts no training with the values in it; the configuration that it writes is imported"
     )
-    draft = replace(draft, notes=(said, *draft.notes))
-    return _with_dataset(draft, dataset, where) if dataset else draft
-
-
-def _with_dataset(draft: Draft, dataset: Mapping[str, Any], where: Context) -> Draft:
-    clean, unmapped = _known(dataset)
-    path = str(where.project / "dataset.toml")
-    return replace(
-        draft,
-        train={**draft.train, "dataset_config": path},
-        dataset=plain(clean),
-        unmapped=(*draft.unmapped, *(f"[dataset] {text}" for text in unmapped)),
-    )
+    return replace(draft, notes=(said, *draft.notes))
 
 
 def _values(content: Any) -> dict[str, Any]:
@@ -114,9 +105,7 @@ def _known(values: Mapping[Any, Any]) -> tuple[dict[str, Any], list[str]]:
 
 
 def _is_plain(value: Any) -> bool:
-    return (
-        not isinstance(value, Unknown) and is_known(value) and isinstance(value, str | int | float)
-    )
+    return isinstance(value, str | int | float) and is_known(value)
 
 
 def _numbered(value: Any) -> Any:

@@ -24,7 +24,7 @@ from runner.trainers.sd_scripts.importers.python.values import (
     truth,
 )
 
-#: last part of the name -> the program's words are a list or a text
+#: last part of the name of a function that starts a program
 _STARTS = frozenset(
     {"system", "run", "call", "check_call", "check_output", "Popen", "getoutput", "getstatusoutput", "popen",
      "execvp", "execv", "create_subprocess_shell", "run_command", "run_cmd", "execute"}
@@ -113,11 +113,7 @@ class Calls(Expressions):
                 return [one for one in given[1] if truth(one) is not False]
             if ast.unparse(tree.args[0]) == "str":
                 return [text_of(one) for one in given[1]]
-        if (
-            name.rpartition(".")[2] in _STARTS
-            and given
-            and isinstance(given[0], str | list | Unknown)
-        ):
+        if last in _STARTS and given and isinstance(given[0], str | list | Unknown):
             self.start(given, named)
             return Unknown(ast.unparse(tree)[:60])
         if function := FUNCTIONS.get(name):

@@ -126,7 +126,7 @@ def limited(items: list[Value]) -> list[Value]:
 
 
 def method(owner: Value, name: str, given: list[Value], source: str) -> Value:
-    """The result of a method of a text, list, dict or parser. Raises Uncomputed, TypeError, ValueError ..."""
+    """The result of a method of a text, list or dict. Raises Uncomputed, TypeError, ValueError ..."""
     if isinstance(owner, list):
         return _of_list(owner, name, given)
     if isinstance(owner, dict):
@@ -180,9 +180,7 @@ def _of_dict(owner: dict[Any, Value], name: str, given: list[Value], source: str
 
 
 #: methods of text that may work with an unknown part in it
-_ANY_TEXT = frozenset(
-    {"strip", "lstrip", "rstrip", "join", "format", "as_posix", "resolve", "absolute", "expanduser"}
-)
+_ANY_TEXT = frozenset({"strip", "lstrip", "rstrip", "join"})
 _PLAIN_TEXT = frozenset(
     {"lower", "upper", "title", "capitalize", "replace", "split", "rsplit", "splitlines", "startswith",
      "endswith", "removeprefix", "removesuffix", "isdigit", "count", "find", "partition", "rpartition", "zfill"}
@@ -259,9 +257,7 @@ def _number(kind: Callable[[Any], Any]) -> Callable[[list[Value]], Value]:
 
 def _items(given: list[Value]) -> list[Value]:
     value = given[0] if given else []
-    if isinstance(value, list):
-        return list(value)
-    if isinstance(value, dict):
+    if isinstance(value, list | dict):
         return list(value)
     raise Uncomputed
 
@@ -316,7 +312,7 @@ def _paths(given: list[Value]) -> str:
     return posixpath.join(*map(text_of, given)) if given else "."
 
 
-#: by the end of the name with which a program calls them
+#: by the name with which a program calls them
 FUNCTIONS: Mapping[str, Callable[[list[Value]], Value]] = {
     "format": _first, "str": lambda given: _first(given) if given else "",
     "repr": lambda given: repr(_first(given)),
