@@ -22,6 +22,9 @@ class CheckpointBook:
     def __init__(self, attempt: int) -> None:
         self.attempt = attempt
         self._known: dict[int, Checkpoint] = {}
+        #: as the trainer named the file: placed under its true step it has another name, which the trainer may
+        #: use for a later one
+        self._named: dict[int, str] = {}
         #: every step of a checkpoint, now or earlier: most rows have none
         self.steps: set[int | None] = set()
         #: states that were saved before their checkpoint, by its stem
@@ -34,7 +37,7 @@ class CheckpointBook:
             one = replace(
                 one, state_path=self._state_of.pop(KOHYA_NAMES.parse(one.name).stem, None)
             )
-        self._known[key] = one
+        self._known[key], self._named[key] = one, one.name
         self.steps.add(one.step)
         return key
 
@@ -58,15 +61,15 @@ class CheckpointBook:
         """A state was saved in `path`. Returns its checkpoint, if there is one yet."""
         stem = PurePath(path).name.removesuffix("-state")
         for key in self.own_keys:
-            if PurePath(self._known[key].name).stem == stem:
+            if PurePath(self._named[key]).stem == stem:
                 return self.update(key, state_path=path)
         self._state_of[stem] = path
         return None
 
     def remove(self, path: str) -> None:
-        """The trainer deleted this checkpoint."""
+        """The trainer deleted this checkpoint; one that was placed is another file."""
         for key in self.own_keys:
-            if self._known[key].name == PurePath(path).name:
+            if self._known[key].name == self._named[key] == PurePath(path).name:
                 self.update(key, removed=True)
 
     def remove_state(self, path: str) -> None:
