@@ -8,7 +8,7 @@ from runner.state.checkpoint_book import CheckpointBook
 
 
 def resumed_book() -> tuple[CheckpointBook, int, int]:
-    """Counting from 0 again after step 120: the trainer's step 60 is 180, placed as such; its step 180 is 300."""
+    """Counted from 0 again after step 120: the file that the trainer calls step 60 is 180, its 180 is 300."""
     book = CheckpointBook(3)
     first = book.add(Checkpoint("a-step00000060.safetensors", step=180, attempt=3))
     book.update(first, name="a-step00000180.safetensors")
