@@ -60,7 +60,7 @@ def fault(
 
 def load_families() -> list[Fault]:
     """The whole table."""
-    from tests.torture import faults_process  # noqa: F401
+    from tests.torture import faults_orders, faults_process, faults_world  # noqa: F401
 
     return TABLE
 

@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,6 +48,10 @@ POLL_S = 0.004
 LOOK_S = 0.7
 
 
+#: what is wrong with an attempt that has its verdict
+Check = Callable[["Life", RunSnapshot], Iterable[str]]
+
+
 class Overdue(Exception):
     """Something that must happen did not; one sentence."""
 
@@ -75,6 +79,11 @@ class Life:
     destroyed: set[str] = field(default_factory=set)
     #: steps whose only record a fault destroyed may be missing
     gaps_allowed: bool = False
+    #: outcomes that this attempt may have, and what else must hold once it has its verdict
+    allowed: set[str] = field(default_factory=lambda: {"succeeded"})
+    checks: list[Check] = field(default_factory=list)
+    #: what was wrong before the end of the life, a sentence each
+    wrong: list[str] = field(default_factory=list)
     began_at: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -162,6 +171,22 @@ class Life:
                 due = time.monotonic() + LOOK_S
             time.sleep(0.05)
         return self.look()
+
+    def settle(self) -> RunSnapshot:
+        """The attempt's verdict, compared with what its faults allow. Nothing but success is allowed to the
+        next one."""
+        last = self.wait_end()
+        outcome = str(last.outcome)
+        cause = last.status.cause.key if last.status and last.status.cause else ""
+        self.note(f"attempt {self.attempt}: {outcome} {cause}")
+        if outcome not in self.allowed:
+            self.wrong.append(
+                f"attempt {self.attempt} ended {outcome} ({cause}), allowed: {sorted(self.allowed)}"
+            )
+        for check in self.checks:
+            self.wrong += check(self, last)
+        self.allowed, self.checks = {"succeeded"}, []
+        return last
 
     # ------------------------------------------------------------------ phases
 

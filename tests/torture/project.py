@@ -39,7 +39,8 @@ class Trainer:
 def builtin() -> Trainer:
     section = f'sd_scripts = "embedded"\npython = {json.dumps(sys.executable)}\n'
     flags = 'pretrained_model_name_or_path = "builtin"\n'
-    return Trainer("built-in", 100, 20, section, flags)
+    # several threads of several trainings wait for each other's: steps then take seconds
+    return Trainer("built-in", 100, 20, section, flags, (("OMP_NUM_THREADS", "1"),))
 
 
 def sd_scripts() -> Trainer:

@@ -96,13 +96,14 @@ class Torture:
             life.start()
             if screens:
                 life.open_screen()
-            last = self._suffer(life, chosen, points, lost)
+            last = self._suffer(life, chosen, points)
             lost += judge(life, last, reference)
         except Overdue as error:
             lost.append(str(error))
         except Exception as error:
             lost.append(f"the harness failed: {type(error).__name__}: {error}")
         finally:
+            lost += life.wrong
             with contextlib.suppress(OSError):
                 if lost and life.run.path.exists():
                     _keep(life, self.scratch)
@@ -115,31 +116,22 @@ class Torture:
         )  # fmt: skip
 
     def _suffer(
-        self, life: Life, chosen: list[tuple[Fault, str]], points: list[Point], lost: list[str]
+        self, life: Life, chosen: list[tuple[Fault, str]], points: list[Point]
     ) -> RunSnapshot:
-        allowed: set[str] = {"succeeded"}
         while True:
             if chosen:
                 one, phase = chosen.pop(0)
                 came = life.reach(phase)
                 life.note(f"{one.name} at {came} (wanted {phase})")
+                life.allowed |= {str(outcome) for outcome in one.outcomes}
                 did = one.act(life)
                 life.note(did)
                 points.append(Point(one.name, one.family, came, life.attempt, did))
-                allowed |= {str(outcome) for outcome in one.outcomes}
                 if not life.over() and chosen and life.random.random() < 0.75:
                     continue  # the next fault in the same attempt
-            last = life.wait_end()
-            outcome = str(last.outcome)
-            cause = last.status.cause.key if last.status and last.status.cause else ""
-            life.note(f"attempt {life.attempt}: {outcome} {cause}")
-            if outcome not in allowed:
-                lost.append(
-                    f"attempt {life.attempt} ended {outcome} ({cause}), allowed: {sorted(allowed)}"
-                )
+            last = life.settle()
             if succeeded(last) or life.attempt >= ATTEMPTS_AT_MOST or not life.resume():
                 return last
-            allowed = {"succeeded"}
 
 
 def _choose(rng: random.Random, table: Sequence[Fault]) -> Iterator[tuple[Fault, str]]:
