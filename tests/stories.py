@@ -94,6 +94,7 @@ _ALARM_TEXTS = {
     AlarmKind.GPU_MEMORY_LOW: "NVIDIA GeForce RTX 4090 has 0.4 GB of memory left; other programs hold 6.1 GB",
     AlarmKind.DISK_LOW: "1.2 GB free where it saves, and the next save needs 4.1 GB: free some space",
     AlarmKind.GPU_TROUBLE: "the GPU was restarted by its driver 2 times since the start",
+    AlarmKind.UNKNOWN: "something that this version does not know",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.model import SCHEMA
 from runner.store.journal import Unreadable, read_json, write_json
 from runner.store.rundir import RunDir
 
@@ -26,7 +27,7 @@ class Channels:
     ntfy_priority: str | None = None
     apprise_file: str | None = None
     apprise_env: str | None = None
-    schema: int = 1
+    schema: int = SCHEMA
 
     @property
     def names(self) -> tuple[str, ...]:

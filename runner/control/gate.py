@@ -19,6 +19,7 @@ from runner.store.journal import readable, write_json
 from runner.store.reader import RunReader
 from runner.store.registry import LOOK_BACK_RUNS, run_paths
 from runner.store.rundir import RunDir
+from runner.store.schema import refuse_newer
 from runner.trainers.registry import load_config
 from runner.trainers.sd_scripts.settings_key import changed_parts, key_of, part_of, settings_key
 
@@ -117,7 +118,8 @@ def approval_of(path: Path) -> Approval | None:
 
 
 def approve(path: Path, reason: str = "") -> Approval:
-    """Record the user's approval of this smoke test. Raises Refused, OSError."""
+    """Record the user's approval of this smoke test. Raises Refused, WrittenByNewer, OSError."""
+    refuse_newer(RunDir(path))
     snapshot = RunReader(path, console=False).read_all()
     spec = snapshot.spec
     if spec is None or not spec.smoke or spec.settings_key is None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.files.private import private_opener, writable_by_others
-from runner.model import RunSnapshot, RunSpec, RunState, Status
+from runner.files.private import private_opener
+from runner.model import OVER, RunSnapshot, RunSpec, RunState, Status
 from runner.model.refusal import Refusal
 from runner.process.spawn import module_command, start_detached
 from runner.store import inbox
@@ -19,7 +18,8 @@ from runner.store.attempt import has_verdict
 from runner.store.journal import readable
 from runner.store.liveness import lock_held
 from runner.store.reader import RunReader
-from runner.store.rundir import RunDir, runs_root
+from runner.store.rundir import RunDir
+from runner.store.schema import newer, refuse_newer
 from runner.store.unrecorded import still_runs
 
 
@@ -54,38 +54,20 @@ def refuse_made(spec: RunSpec) -> None:
         )
 
 
-def foreign(run: RunDir) -> str | None:
-    """Why nothing is started for this folder, as the end of a sentence; None: it is a run of this user.
-
-    The files of a run folder name commands (the trainer's, those of `[notify]`), so whoever can write them
-    would have them run as this user. Any folder can be read."""
-    if os.path.realpath(run.path.parent) != os.path.realpath(runs_root()):
-        return f"is not in {runs_root()}: set PLASMA_HOME to the folder above its `runs`"
-    try:
-        who = writable_by_others(run.path)
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    return who and f"{who}, so nothing is started from it"
-
-
-def refuse_foreign(run: RunDir) -> None:
-    """Raises Refused."""
-    if (why := foreign(run)) is not None:
-        raise Refused(f"{run.path} {why}")
-
-
 def refuse_live(snapshot: RunSnapshot) -> None:
     """Raises Refused for a run that has not ended."""
     if snapshot.state is RunState.STARTING:
         raise Refused(f"run {snapshot.id} is starting: a start or resume was accepted a moment ago")
-    if snapshot.state not in (RunState.ENDED, RunState.LOST):
+    if snapshot.state not in OVER:
         raise Refused(f"run {snapshot.id} is still {snapshot.state}: stop it first")
 
 
 def stop(path: Path, mode: str = "default") -> Sent:
     """Ask a run to stop: `default` (lets a save in progress finish), `now` (KILL at once), `after_save`.
 
-    A run whose supervisor was killed gets a new one first. Raises Refused.
+    A run whose supervisor was killed gets a new one first. An order to a newer version's live supervisor is
+    sent: a person must be able to stop a training, and an order is a file that any version understands or
+    sets aside. Raises Refused.
     """
     return _send(path, "stop", {"mode": mode})
 
@@ -97,10 +79,11 @@ def cancel_stop(path: Path) -> Sent:
 
 def _send(path: Path, kind: str, data: dict[str, str]) -> Sent:
     snapshot = RunReader(path, console=False).read_small()
+    if not snapshot.supervisor_alive:
+        refuse_newer(RunDir(path))
     if snapshot.state is RunState.ENDED:
         if not still_runs(RunDir(path)):
             raise Refused(f"run {snapshot.id} has already ended")
-        refuse_foreign(RunDir(path))
         start_supervisor(RunDir(path))  # the earlier verdict was wrong
     if snapshot.state is RunState.LOST:
         raise Refused(f"run {snapshot.id} is lost: no process of it is alive on this machine")
@@ -146,9 +129,9 @@ def _is_over(run: RunDir, sent: Sent) -> bool:
 def needs_adoption(path: Path) -> bool:
     """True if a run has no supervisor and its newest started attempt has no verdict."""
     run = RunDir(path)
-    if lock_held(run.lock) or not run.spec.exists() or _belongs_elsewhere(run) or foreign(run):
+    if lock_held(run.lock) or not run.spec.exists() or _belongs_elsewhere(run):
         return False
-    return not has_verdict(run)
+    return not has_verdict(run) and not newer(run)
 
 
 def _belongs_elsewhere(run: RunDir) -> bool:
@@ -164,9 +147,11 @@ def adopt(path: Path, wait_s: float = 3.0) -> bool:
     if not needs_adoption(path):
         if lock_held(run.lock):
             return True
+        if newer(run):
+            return False
         from runner.notify.box import anything_waiting, send_waiting
 
-        if anything_waiting(run) and not foreign(run):  # an end notification with a killed sender
+        if anything_waiting(run):  # an end notification with a killed sender
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 send_waiting(run)
         return lock_held(run.lock)

@@ -175,6 +175,8 @@ def _refusal(path: Path, snapshot: RunSnapshot) -> str | None:
         return (
             f"run {run.id} is {snapshot.state}{where}: stop it first (`plasma-tui stop {run.id}`)"
         )
+    if snapshot.newer:
+        return f"run {run.id} was {snapshot.newer}"
     if lock_held(run.lock):
         return f"run {run.id} has a running supervisor: try again in a moment"
     return _alive(run, snapshot)
@@ -198,9 +200,9 @@ def _living(run: RunDir, snapshot: RunSnapshot) -> str:
         return ", ".join(map(str, writing_pids(run)))
     if keeper is None:
         return ""
-    # a group id may be reused by now: check that it is not younger than the run, as far as it was watched
-    seen = float("inf") if status is None else status.ended_at or status.heartbeat_at
-    began, ended = keeper.started_at - 5.0, seen
+    # a group id may be reused by now: check that it is not younger than the run
+    ended_at = status.ended_at if status is not None else None
+    began, ended = keeper.started_at - 5.0, ended_at if ended_at is not None else float("inf")
     members = [m for m in family((), keeper.pgid).values() if began <= m.created_at <= ended]
     return ", ".join(f"{member.name} {member.pid}" for member in members)
 

@@ -39,6 +39,7 @@ from runner.state.lineage import lasting_bad_step, resumable
 from runner.store.attempt import newest_started
 from runner.store.journal import Unreadable, read_json
 from runner.store.rundir import RunDir
+from runner.store.schema import refuse_newer
 from runner.trainers.registry import trainer_of
 from runner.trainers.sd_scripts.config_file import effective_flags
 
@@ -110,6 +111,7 @@ def gate_warnings(gate: GateStatus | None) -> tuple[str, ...]:
 
 def ended_run(snapshot: RunSnapshot, what: str) -> tuple[RunSpec, Status]:
     """Of a run that may be resumed or retried. Raises Refused; `what`: "resumed" or "retried"."""
+    refuse_newer(RunDir(Path(snapshot.path)))
     spec, status = snapshot.spec, snapshot.status
     if spec is None or status is None:
         raise Refused(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib.util
+import json
 import math
 import re
 import shutil
@@ -22,7 +23,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from runner.files.json_text import parse_json
 from runner.hardware.source import Ask, Unanswered, ask, number_in
 from runner.process.spawn import source_command
 
@@ -110,10 +110,10 @@ def heat_in(answer: bytes) -> Heat:
     """The last complete JSON line of `macmon pipe`. Fields differ between its versions."""
     for line in reversed(answer.splitlines()):
         try:
-            found = parse_json(line)
+            found = json.loads(line)
             temperatures = found.get("temp") or {}
             values = found.get("gpu_power"), temperatures.get("gpu_temp_avg")
-        except (ValueError, AttributeError):
+        except (ValueError, RecursionError, AttributeError):
             continue
         power_w, degrees = map(number_in, values)
         heat = Heat(

@@ -22,7 +22,7 @@ from runner.history.run_settings import (
     is_known,
     same_setting,
 )
-from runner.model import LossBucket, Outcome, RunSnapshot, RunState
+from runner.model import OVER, LossBucket, Outcome, RunSnapshot, RunState
 from runner.model.units import UNKNOWN, some
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 LEAST, MOST = 2, 8
 LETTERS = "ABCDEFGH"
-OVER = (RunState.ENDED, RunState.LOST)
 
 #: settings that change the meaning of a loss value; sd-scripts' own names
 LOSS_SCALE = frozenset(

@@ -10,7 +10,6 @@ import msgspec
 
 from runner.history.compare import (
     LETTERS,
-    OVER,
     ComparedRun,
     Comparison,
     compared_run,
@@ -21,16 +20,21 @@ from runner.history.compare_lines import Axis, lines_of
 from runner.history.review.gather import review_of
 from runner.history.review.model import Review
 from runner.history.run_settings import settings_of
-from runner.model import RunSnapshot
+from runner.model import OVER, RunSnapshot
 from runner.store.labels import read_label
 from runner.store.reader import RunReader
+from runner.store.rundir import RunDir
+from runner.store.schema import refuse_newer
 
 
 class Comparing:
-    """`paths`: folders of 2 to 8 runs, named A, B, C in this order. Raises ValueError for another number."""
+    """`paths`: folders of 2 to 8 runs, named A, B, C in this order. Raises ValueError for another number,
+    WrittenByNewer."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         refuse_number(len(paths))
+        for path in paths:
+            refuse_newer(RunDir(path))
         self._paths = tuple(paths)
         self._readers = [RunReader(path, console=False) for path in self._paths]
         self._settings: list[dict[str, str]] | None = None

@@ -18,6 +18,7 @@ from runner.state.alarms import RAISED
 from runner.store.journal import LineTail, events_of, readable
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
+from runner.store.schema import refuse_newer
 
 #: events may be journaled after the end they report
 LATE_S = 3600.0
@@ -39,7 +40,9 @@ class Recording:
     """Call `build` until it returns 1.0, then `timeline` and everything else is available."""
 
     def __init__(self, path: Path) -> None:
+        """Raises WrittenByNewer."""
         self.run = RunDir(Path(path))
+        refuse_newer(self.run)
         self.final = RunReader(self.run.path, files=False).read(0.01)
         spec, status = self.final.spec, self.final.status
         self.begin_at = spec.created_at if spec is not None else 0.0

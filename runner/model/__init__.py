@@ -17,6 +17,7 @@ from runner.model.hardware import GpuSample as GpuSample
 from runner.model.hardware import GpuUser as GpuUser
 from runner.model.hardware import HardwareSample as HardwareSample
 from runner.model.hardware import HardwareUse as HardwareUse
+from runner.model.kinds import OVER as OVER
 from runner.model.kinds import SCHEMA as SCHEMA
 from runner.model.kinds import AlarmKind as AlarmKind
 from runner.model.kinds import Outcome as Outcome

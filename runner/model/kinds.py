@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
-#: of every file of the run folder
+#: of every file of the run folder; docs/run-folder.md says when it rises
 SCHEMA = 1
 
 
-class RunState(StrEnum):
-    """State of a run. `LOST` is only ever set by a reader."""
+class _Kind(StrEnum):
+    """A value that a later version added is read as `unknown`."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        return cls("unknown") if isinstance(value, str) else None
+
+
+class RunState(_Kind):
+    """State of a run. `LOST` and `UNKNOWN` (written by a newer version) are only ever set by a reader."""
 
     STARTING = "starting"
     RUNNING = "running"
     STOPPING = "stopping"
     ENDED = "ended"
     LOST = "lost"
+    UNKNOWN = "unknown"
 
 
-class Outcome(StrEnum):
+#: of these runs no process is known to be alive
+OVER = (RunState.ENDED, RunState.LOST, RunState.UNKNOWN)
+
+
+class Outcome(_Kind):
     """How a run ended; never from the exit code alone."""
 
     SUCCEEDED = "succeeded"
@@ -27,9 +41,10 @@ class Outcome(StrEnum):
     FAILED = "failed"
     STOPPED = "stopped"
     KILLED = "killed"
+    UNKNOWN = "unknown"
 
 
-class Phase(StrEnum):
+class Phase(_Kind):
     """What the trainer is doing, according to its console."""
 
     LAUNCHING = "launching"
@@ -42,9 +57,10 @@ class Phase(StrEnum):
     SAMPLING = "sampling"
     VALIDATING = "validating"
     FINISHED = "finished"
+    UNKNOWN = "unknown"
 
 
-class AlarmKind(StrEnum):
+class AlarmKind(_Kind):
     """What the guard watches for while a training runs."""
 
     NONFINITE = "nonfinite"  # the exact loss is NaN and stays NaN
@@ -61,3 +77,4 @@ class AlarmKind(StrEnum):
     GPU_MEMORY_LOW = "gpu_memory_low"  # near the card's limit, or spilling
     DISK_LOW = "disk_low"  # the next saves will not fit
     GPU_TROUBLE = "gpu_trouble"  # lost, restarted, wrong driver
+    UNKNOWN = "unknown"

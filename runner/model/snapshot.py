@@ -71,6 +71,8 @@ class RunSnapshot:
     plan: AttemptPlan | None = None
     #: the user's label (label.json), "": none
     label: str = ""
+    #: that a newer version wrote it, one sentence; then little else is known of it. "": this version reads it
+    newer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,12 @@ files).
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from runner.files.header import Broken, read_header
-from runner.files.json_text import parse_json
-from runner.files.regular_file import read_text
 from runner.trainers.sd_scripts.scripts import TITLES
 
 SAFETENSORS = (".safetensors", ".sft")
@@ -142,7 +141,7 @@ def kind_of_folder(folder: Path) -> Kind | None:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        loaded = parse_json(read_text(path))
+        loaded = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return loaded if isinstance(loaded, dict) else {}

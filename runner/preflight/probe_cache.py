@@ -18,7 +18,6 @@ import platformdirs
 import psutil
 
 from runner.config.model import Config
-from runner.files.private import private_folder
 from runner.store.journal import Unreadable, read_json, write_json
 from runner.trainers.accelerate import config_path
 
@@ -70,7 +69,7 @@ def remembered(key: str, kind: type[T], find: Callable[[], T], good: Callable[[T
     found = find()
     if good(found):
         with contextlib.suppress(OSError):
-            private_folder(path.parent)
+            path.parent.mkdir(parents=True, exist_ok=True)
             for other in filter(_old, path.parent.glob("*.json")):
                 other.unlink(missing_ok=True)
             write_json(path, found)

@@ -184,10 +184,8 @@ def _on_banner(state: AttemptState, event: JournalEvent) -> None:
 
 def phase_of(event: JournalEvent) -> Phase | None:
     """The phase of a `phase` event; None if unknown."""
-    try:
-        return Phase(str(event.data.get("phase")))
-    except ValueError:
-        return None
+    found = Phase(str(event.data.get("phase")))
+    return found if found is not Phase.UNKNOWN else None
 
 
 def int_of(event: JournalEvent, name: str) -> int | None:

@@ -41,6 +41,7 @@ class _Verdict(msgspec.Struct):
 
     state: RunState
     attempt: int = 1
+    schema: int = 1
 
 
 def has_verdict(run: RunDir) -> bool:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 import stat
 import tempfile
 from pathlib import Path
 
-from runner.files.private import private_folder, writable_by_others
 from runner.store.rundir import home
 
 #: about the longest path below the home: a run's id, `tensorboard`, an event file of the trainer
@@ -58,18 +56,7 @@ def _unusable(place: Path) -> str | None:
         )
     if not os.access(place, os.R_OK | os.X_OK):
         return "cannot be read: permission denied"
-    return _exposed(place)
-
-
-def _exposed(place: Path) -> str | None:
-    """Another user who can put files here could add runs and orders, and so start commands as this user."""
-    who = writable_by_others(place)
-    if who is None:
-        return None
-    what = f"has a folder runs that {who}" if place.name == "runs" else who
-    if "belongs" in who:
-        return f"{what}: choose a folder of your own"
-    return f"{what}: run `chmod 700 {shlex.quote(str(place))}`, or choose a folder of your own"
+    return None
 
 
 def _too_deep(place: Path) -> str | None:
@@ -84,7 +71,7 @@ def _too_deep(place: Path) -> str | None:
 def _unwritable(place: Path) -> str | None:
     """Permissions are not enough: read-only mounts, quotas."""
     try:
-        private_folder(place)
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=place, prefix=".writable-"):
             return None
     except OSError as error:

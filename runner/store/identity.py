@@ -15,7 +15,7 @@ from pathlib import Path
 
 from runner.files.diffusers_folder import look_at_folder
 from runner.files.header import Broken, metadata_of, read_header
-from runner.model import Checkpoint, Status
+from runner.model import SCHEMA, Checkpoint, Status
 from runner.store.journal import readable, write_json
 
 REPLACED = "replaced later"
@@ -43,7 +43,7 @@ class Replacements:
     """replaced.json in the folder of an older run."""
 
     files: tuple[Replacement, ...] = ()
-    schema: int = 1
+    schema: int = SCHEMA
 
 
 def header_sha256(path: Path) -> str | None:

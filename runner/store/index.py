@@ -17,8 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from runner.files.private import private_folder
-from runner.model import RunListing, RunState
+from runner.model import SCHEMA, Outcome, RunListing, RunState
 from runner.store.journal import readable, write_json
 from runner.store.rundir import home
 
@@ -47,9 +46,11 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     listing: RunListing
 
 
-class _File(msgspec.Struct, frozen=True):
-    schema: int
+class _File(msgspec.Struct, frozen=True, rename={"version": "schema"}):
+    version: int
     entries: dict[str, Entry]
+    #: of the run folders behind it: a newer version lists what this one cannot read
+    runs: int = 1
 
 
 @dataclass(slots=True)
@@ -83,7 +84,7 @@ def known_entries() -> dict[str, Entry]:
     with _lock:
         if path not in _kept:
             found = readable(path, _File)
-            usable = found is not None and found.schema == INDEX_SCHEMA
+            usable = found is not None and (found.version, found.runs) == (INDEX_SCHEMA, SCHEMA)
             _kept[path] = _Kept(found.entries if found and usable else {})
         return _kept[path].entries
 
@@ -113,6 +114,8 @@ def forget() -> None:
 def worth_keeping(listing: RunListing, mark: Mark, now: float) -> bool:
     """Will this listing stay valid while the folder is unchanged?"""
     judged = listing.outcome is not None or bool(listing.origin)
+    if listing.outcome is Outcome.UNKNOWN:
+        return False  # a later version knows it
     if listing.state is not RunState.ENDED or not judged or listing.problem is not None:
         return False
     if not listing.id.isascii():
@@ -124,8 +127,8 @@ def worth_keeping(listing: RunListing, mark: Mark, now: float) -> bool:
 
 def _write(path: Path, entries: dict[str, Entry]) -> bool:
     try:
-        private_folder(path.parent)
-        write_json(path, _File(INDEX_SCHEMA, entries))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, _File(INDEX_SCHEMA, entries, SCHEMA))
         _clean(path)
     except (OSError, ValueError, msgspec.MsgspecError):  # only the cache is lost
         return False

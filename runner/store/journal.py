@@ -6,6 +6,7 @@ Readers keep offsets and work within budgets.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import math
@@ -19,9 +20,9 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from runner.files.atomic import replace_file
-from runner.files.private import FILE_MODE, private_opener
+from runner.files.private import FILE_MODE
 from runner.files.regular_file import open_regular, read_bytes
-from runner.model import JournalEvent
+from runner.model import SCHEMA, JournalEvent
 
 T = TypeVar("T")
 
@@ -40,6 +41,16 @@ class Unreadable(Exception):
     """A missing, torn or invalid file of the run folder; the text is one sentence."""
 
 
+class Newer(Unreadable):
+    """A file of a schema that this version does not know."""
+
+    def __init__(self, schema: int) -> None:
+        super().__init__(
+            f"written by a newer plasma-tui (schema {schema}; this one reads up to {SCHEMA}): "
+            "update plasma-tui"
+        )
+
+
 def write_json(path: Path, value: object, *, durable: bool = False) -> None:
     """Replace `path` by rename. Raises OSError (disk full, read-only); then the old content stays."""
     replace_file(path, encode_json(value), mode=FILE_MODE, durable=durable)
@@ -47,18 +58,33 @@ def write_json(path: Path, value: object, *, durable: bool = False) -> None:
 
 def read_json(path: Path, kind: type[T]) -> T:
     """The file as `kind`; unknown keys are ignored. Raises Unreadable, also for a file that is not regular or
-    too large."""
+    too large, or Newer."""
     try:
-        text = read_bytes(path, JSON_LIMIT_BYTES, follow=False)
+        text = read_bytes(path, JSON_LIMIT_BYTES)
     except FileNotFoundError:
         raise Unreadable(f"{path.name} is missing") from None
     except OSError as error:
-        why = "it is a link" if error.errno == errno.ELOOP else error.strerror
-        raise Unreadable(f"{path.name} cannot be read: {why}") from None
+        raise Unreadable(f"{path.name} cannot be read: {error.strerror}") from None
     try:
-        return decode_json(text, kind)
+        found = decode_json(text, kind)
     except UNDECODABLE as error:
+        _refuse_newer(text)
         raise Unreadable(f"{path.name} is torn or invalid: {error}") from None
+    if getattr(found, "schema", 0) > SCHEMA:
+        _refuse_newer(text)
+    return found
+
+
+class _Versioned(msgspec.Struct):
+    schema: int = 0
+
+
+def _refuse_newer(text: bytes) -> None:
+    """Raises Newer for the content of such a file, whatever else is in it."""
+    with contextlib.suppress(*UNDECODABLE):
+        schema = msgspec.json.decode(text, type=_Versioned).schema
+        if schema > SCHEMA:
+            raise Newer(schema)
 
 
 def readable(path: Path, kind: type[T]) -> T | None:
@@ -118,7 +144,7 @@ class Appender:
         #: when the disk last had no room for a line, Unix time
         self.full_at: float | None = None
         self._owed = b""
-        self._fd = private_opener(str(path), os.O_RDWR | os.O_APPEND | os.O_CREAT)
+        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         size = os.fstat(self._fd).st_size
         self._torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
 
@@ -184,7 +210,7 @@ class LineTail:
         including the caller's time. A yielded block counts as read."""
         deadline = time.monotonic() + budget_s
         try:
-            with open_regular(self.path, follow=False) as stream:
+            with open_regular(self.path) as stream:
                 found = os.fstat(stream.fileno())
                 identity = (found.st_dev, found.st_ino)
                 if self._identity is not None and (

@@ -15,6 +15,7 @@ from runner.model import Label
 from runner.model.refusal import Refusal
 from runner.store.journal import readable, write_json
 from runner.store.rundir import RunDir
+from runner.store.schema import refuse_newer
 
 NAME_LIMIT = 200
 TAG_LIMIT = 40
@@ -32,10 +33,12 @@ def read_label(path: Path) -> Label:
 
 
 def write_label(path: Path, label: Label) -> Label:
-    """Replace the run's label, validated and normalized; returns the result. Raises BadLabel, OSError."""
+    """Replace the run's label, validated and normalized; returns the result. Raises BadLabel,
+    WrittenByNewer, OSError."""
     kept = checked(label)
     if not path.is_dir():
         raise BadLabel(f"run {path.name} no longer exists: nothing to label")
+    refuse_newer(RunDir(path))
     write_json(RunDir(path).label, kept, durable=True)
     return kept
 

@@ -10,10 +10,13 @@ import os
 import socket
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from runner.model import (
+    SCHEMA,
     AttemptPlan,
     CheckResult,
     ExitRecord,
@@ -27,7 +30,7 @@ from runner.model import (
     Status,
 )
 from runner.store.identity import without_replaced
-from runner.store.journal import ROW
+from runner.store.journal import ROW, readable
 from runner.store.liveness import is_keeper, lock_held
 from runner.store.norms import NormsTable
 from runner.store.rundir import RunDir
@@ -53,6 +56,18 @@ SAMPLE_BYTES = 400
 @dataclass(frozen=True, slots=True)
 class _Preflight:
     checks: tuple[CheckResult, ...] = ()
+    schema: int = SCHEMA
+
+
+class _Lasting(msgspec.Struct):
+    """What spec.json means in every schema: enough to list the run, and to keep off its files."""
+
+    name: str = ""
+    created_at: float = 0.0
+    host: str = ""
+    cwd: str = ""
+    output_dir: str | None = None
+    output_name: str | None = None
 
 
 class RunReader:
@@ -101,6 +116,8 @@ class RunReader:
         """What is known now. Long journals are read over several calls: see `read_fraction`."""
         deadline = time.monotonic() + budget_s
         self._read_files()
+        if self._newer:
+            return self._snapshot()
         self._preflight.read()
         self._label.read()
         self._events.read_values(0.05)
@@ -127,6 +144,19 @@ class RunReader:
         if self._norms.read():
             self._attached = None
 
+    @property
+    def _newer(self) -> str:
+        return self._spec.newer or self._status.newer
+
+    def _lasting(self) -> RunSpec | None:
+        found = readable(self.run.spec, _Lasting)
+        if found is None:
+            return None
+        return RunSpec(
+            self.run.id, found.name or self.run.id, (), found.cwd, {}, found.created_at, found.host,
+            found.output_dir, found.output_name,
+        )  # fmt: skip
+
     def read_all(self) -> RunSnapshot:
         """Read to the current end, however long it takes."""
         snapshot, before = self.read(1.0), self._steps.size + 1
@@ -143,6 +173,10 @@ class RunReader:
         return self._alive
 
     def _state(self, spec: RunSpec | None, status: Status | None, alive: bool) -> RunState:
+        if self._newer:
+            return RunState.RUNNING if alive or self._training_alive() else RunState.UNKNOWN
+        if status is not None and status.state is RunState.UNKNOWN:
+            status = replace(status, state=RunState.RUNNING)
         if status is not None and status.state is RunState.ENDED:
             if not self.run.started(status.attempt + 1).exists():
                 # a resume holds the lock from the moment it writes its plan
@@ -181,6 +215,8 @@ class RunReader:
     def _snapshot(self) -> RunSnapshot:
         now = time.time()
         spec, status = self._spec.value, self._with_norms(self._status.value)
+        if self._spec.newer:
+            spec = self._lasting()
         alive = self._supervisor_alive(now)
         state = self._state(spec, status, alive)
         over = state in (RunState.ENDED, RunState.LOST)
@@ -206,6 +242,7 @@ class RunReader:
             problems=self._problems(),
             plan=self._plan.value,
             label=(self._label.value.name or "") if self._label.value is not None else "",
+            newer=self._newer,
         )
 
     def _with_norms(self, status: Status | None) -> Status | None:
@@ -231,6 +268,8 @@ class RunReader:
         return (*(one for one in self._samples if one.at < newest.at - 1.0), newest)
 
     def _problems(self) -> tuple[str, ...]:
+        if self._newer:
+            return (self._newer,)
         files = (self._spec, self._status, self._exit, self._keeper, self._preflight)
         found = [one.problem for one in files if one.problem is not None]
         if self._spec.value is None and self._spec.problem is None:

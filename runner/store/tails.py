@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from runner.files.regular_file import open_regular
-from runner.store.journal import LineTail, Unreadable, lines_of, read_json
+from runner.store.journal import LineTail, Newer, Unreadable, lines_of, read_json
 
 T = TypeVar("T")
 
@@ -20,12 +20,13 @@ _CONSOLE_BYTES, _CONSOLE_END_BYTES = 1 << 20, 1 << 18
 
 class Cached(Generic[T]):
     """A small file, decoded again only when its stat has changed. For a torn file the last good `value`
-    stays, and `problem` is one sentence."""
+    stays, and `problem` is one sentence. Of a `newer` version's file nothing is kept."""
 
     def __init__(self, path: Path, kind: type[T]) -> None:
         self.path, self.kind = path, kind
         self.value: T | None = None
         self.problem: str | None = None
+        self.newer = ""
         self._seen: tuple[int, int, int] | None = None
 
     def changed(self) -> bool:
@@ -40,11 +41,15 @@ class Cached(Generic[T]):
 
     def read(self) -> T | None:
         seen = self._stat()
+        if seen != self._seen:
+            self.newer = ""
         if seen is None:
             self.value = self.problem = None
         elif seen != self._seen:
             try:
                 self.value, self.problem = read_json(self.path, self.kind), None
+            except Newer as error:
+                self.value, self.problem, self.newer = None, str(error), str(error)
             except Unreadable as error:
                 self.problem = str(error)
         self._seen = seen

@@ -26,6 +26,7 @@ from runner.state.translator import Translator
 from runner.store.liveness import keep_lock, take_lock
 from runner.store.norms import NormsFile
 from runner.store.rundir import RunDir
+from runner.store.schema import newer
 from runner.store.unrecorded import still_runs
 from runner.supervisor.alarms import Alarms
 from runner.supervisor.context import read_context
@@ -270,6 +271,9 @@ def main(path: str, lock_fd: int | None = None) -> int:
     inherited = lock_fd is not None and keep_lock(run.lock, lock_fd)
     if not inherited and take_lock(run.lock) is None:
         return 0
+    if found := newer(run):  # that version evaluates it
+        log.warning("run %s was %s", run.id, found)
+        return 1
     with contextlib.suppress(asyncio.CancelledError):
         return asyncio.run(_supervise(run, start=lock_fd is not None))
     return 1

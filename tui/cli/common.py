@@ -15,7 +15,7 @@ import msgspec
 
 from runner.control import orders as control
 from runner.history.report import current_step
-from runner.model import CheckResult, Outcome, RunSnapshot, RunState
+from runner.model import OVER, CheckResult, Outcome, RunSnapshot, RunState
 from runner.model.units import UNKNOWN, duration, loss, pace
 from runner.store.reader import RunReader
 from runner.store.registry import RunNotFound, resolve
@@ -26,7 +26,6 @@ from tui.words.progress import loss_now
 from tui.words.table import Column, Line, table_lines
 
 MARKS = {"pass": "✓", "warn": "!", "fail": "✗", "skip": "-"}
-OVER = (RunState.ENDED, RunState.LOST)
 
 
 def find_run(text: str, *, adopt: bool = True) -> Path:
@@ -142,7 +141,7 @@ def wait_for_end(path: Path) -> RunSnapshot:
                 sys.stderr.flush()
                 shown, shown_at = line, now
             if snapshot.state in OVER and (
-                snapshot.outcome is not None or snapshot.state is RunState.LOST
+                snapshot.outcome is not None or snapshot.state is not RunState.ENDED
             ):
                 if live:
                     sys.stderr.write("\r\x1b[K")

@@ -53,6 +53,9 @@ def _stopped(path: Path, attempt: int | None) -> int:
         resumed = snapshot.status is not None and snapshot.status.attempt > number
         if resumed or (snapshot.state is RunState.ENDED and snapshot.outcome is not None):
             break
+        if snapshot.state is RunState.UNKNOWN:
+            say(f"no process of run {path.name} is left; it was {snapshot.newer}")
+            return OK
         if snapshot.state is RunState.LOST:
             raise Fail(f"run {path.name} is lost: no process of this run is alive on this machine")
         if time.monotonic() > deadline:

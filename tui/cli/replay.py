@@ -6,8 +6,11 @@ import argparse
 from pathlib import Path
 
 from runner.history.replay_transport import SPEEDS
+from runner.model import OVER
 from runner.store.reader import RunReader
-from tui.cli.common import OVER, find_run
+from runner.store.rundir import RunDir
+from runner.store.schema import refuse_newer
+from tui.cli.common import find_run
 from tui.cli.exits import NO, WRONG_USE, Fail
 from tui.cli.screen import need_terminal, open_app
 
@@ -21,6 +24,7 @@ def replay(options: argparse.Namespace) -> int:
         return _replay_log(options, log, speed)
     path = find_run(options.run, adopt=False)
     snapshot = RunReader(path, console=False).read_small()
+    refuse_newer(RunDir(path))
     if snapshot.status is None:
         raise Fail(f"{path.name} has no record to replay", NO)
     if snapshot.state not in OVER:

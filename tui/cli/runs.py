@@ -16,11 +16,11 @@ from runner.history.report import show_json
 from runner.history.review.gather import review_of, secrets_of
 from runner.history.review.model import Review
 from runner.history.summary import summary_text
-from runner.model import RunSnapshot, RunState
+from runner.model import OVER, RunSnapshot, RunState
 from runner.store.labels import read_label
 from runner.store.reader import RunReader
-from tui.cli.common import OVER, find_run, print_json, snapshots, write
-from tui.cli.exits import NOT_FOUND, OK, Fail
+from tui.cli.common import find_run, print_json, snapshots, write
+from tui.cli.exits import NO, NOT_FOUND, OK, Fail
 from tui.cli.show_review import epoch_cells, plot_text, point_lines, table
 from tui.cli.show_text import HEADS, checkpoint_cells, show_lines
 from tui.text import clean
@@ -33,6 +33,12 @@ def show(options: argparse.Namespace) -> int:
         sys.stdout.write(summary_text(path))
         return OK
     snapshot = _settled(path)
+    if snapshot.newer:
+        if options.json:
+            print_json(_without_secrets(snapshot))
+        else:
+            write(*show_lines(snapshot))
+        return NO
     review = review_of(path, dataset=False)
     if options.json:
         print_json(_without_secrets(review.snapshot) | _called(path))

@@ -12,7 +12,8 @@ from runner.config.hiding import scrubbed
 from runner.history.review.checklist import checklist
 from runner.history.review.model import Review
 from runner.history.review.sections import epoch_table, loss_plot
-from tui.cli.common import MARKS, OVER
+from runner.model import OVER
+from tui.cli.common import MARKS
 from tui.text import clean
 from tui.words.table import Column, table_lines
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from runner.history.checkpoint_columns import text_columns
 from runner.history.report import headline
-from runner.model import Alarm, AttemptStatus, Label, RunSnapshot, Status
+from runner.model import OVER, Alarm, AttemptStatus, Label, RunSnapshot, Status
 from runner.model.units import count, file_size
-from tui.cli.common import OVER, progress_line
+from tui.cli.common import progress_line
 from tui.text import clean
 from tui.words.alarms import alarm_text
 from tui.words.cause import cure_of

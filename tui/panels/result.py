@@ -8,7 +8,7 @@ from dataclasses import replace
 from textual.reactive import reactive
 
 from runner.analysis.diagnosis.titles import cause_title
-from runner.model import Checkpoint, Outcome, RunSnapshot, RunState
+from runner.model import OVER, Checkpoint, Outcome, RunSnapshot
 from runner.model.lean import dataclass
 from runner.model.units import count, finite, loss
 from tui.kit import glyphs
@@ -41,8 +41,7 @@ class ResultCard:
 
 def result_card(snapshot: RunSnapshot | None) -> ResultCard | None:
     """None while the run is not over."""
-    over = (RunState.ENDED, RunState.LOST)
-    if snapshot is None or snapshot.status is None or snapshot.state not in over:
+    if snapshot is None or snapshot.status is None or snapshot.state not in OVER:
         return None
     leads, cause = recommended(snapshot), cause_of(snapshot)
     resumable = snapshot.status.safe_step if leads == "resume" else 0

@@ -588,6 +588,8 @@ def verdict_of(
     if snapshot is None:
         return Verdict(Kind.READING, (Clause("the run folder", "dim"),))
     progress, status = progress_of(snapshot), snapshot.status
+    if snapshot.newer:
+        return Verdict(Kind.UNKNOWN, (Clause(clean(snapshot.newer), "warn"),), long=True)
     if snapshot.state is RunState.LOST:
         return lost(snapshot, progress, now)
     if snapshot.state is RunState.ENDED:

@@ -25,6 +25,7 @@ _ORDER = (
     AlarmKind.SLOW_START,
     AlarmKind.SLOW,
     AlarmKind.ONE_BAD_STEP,
+    AlarmKind.UNKNOWN,
 )
 #: what can be done, where the guard's own sentence names only what is wrong
 _ADVICE = {
@@ -47,6 +48,7 @@ _PAST = {
     AlarmKind.GPU_MEMORY_LOW: ("GPU memory was almost full", "enough again"),
     AlarmKind.DISK_LOW: ("disk was too full for the saves", "enough room again"),
     AlarmKind.GPU_TROUBLE: ("GPU had a fault", "working again"),
+    AlarmKind.UNKNOWN: ("an alarm of a newer plasma-tui", "over"),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from runner.model import Cause, Outcome, RunSnapshot, RunState
+from runner.model import OVER, Cause, Outcome, RunSnapshot, RunState
 from runner.model.signals import CRASHES
 from tui.text import clean
 from tui.words.questions import GUARD
@@ -49,7 +49,7 @@ def recommended(snapshot: RunSnapshot) -> str:
     it, else resume if a state is saved. Empty: none."""
     cause, status = cause_of(snapshot), snapshot.status
     outcome = outcome_of(snapshot)
-    over = snapshot.state in (RunState.ENDED, RunState.LOST) and outcome is not Outcome.SUCCEEDED
+    over = snapshot.state in OVER and outcome is not Outcome.SUCCEEDED
     if status is None or not over or (outcome is None and snapshot.state is RunState.ENDED):
         return ""
     curable = cause is not None and bool(cure_of(cause))

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     KILLED = "Killed"
     NOTHING_TRAINED = "Nothing trained"
     LOST = "Lost"
+    UNKNOWN = "Unknown"
     ENDED = "Ended"
 
 
@@ -47,6 +48,7 @@ _LOOKS = {
     Kind.STOPPING: (glyphs.BUSY, "warn"),
     **dict.fromkeys((Kind.STOPPED, Kind.ENDED), (glyphs.STOPPED, "warn")),
     Kind.LOST: (glyphs.LOST, "bad"),
+    Kind.UNKNOWN: (glyphs.LOST, "warn"),
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from runner.analysis.smoke import smoke_passed
 from runner.model import Outcome, RunSnapshot, RunState
 from runner.model.lean import dataclass
+from tui.text import clean
 from tui.words.cause import cause_of
 from tui.words.machine import comfy_of
 from tui.words.progress import is_live
@@ -46,6 +47,8 @@ def why_not(order: str, snapshot: RunSnapshot | None, around: Around) -> str | N
         return _free_before(around)
     if snapshot is None:
         return "No run is open."
+    if snapshot.newer and not (order == "stop" and snapshot.supervisor_alive):
+        return f"This run was {clean(snapshot.newer)}."
     if order in _STARTS_AGAIN and snapshot.spec is not None and snapshot.spec.origin:
         return "This run was imported: nothing can be started for it."
     if order == "approve" and around.approved:
@@ -115,6 +118,8 @@ def _review(what: str, snapshot: RunSnapshot | None) -> str | None:
     """Sample images can be seen during a run, the rest after it."""
     if snapshot is None:
         return f"No run is open: no {what} yet."
+    if snapshot.newer:
+        return f"This run was {clean(snapshot.newer)}."
     if snapshot.status is None:
         return f"No {what} yet: this run has no records."
     if what == "sample image" or not is_live(snapshot):

@@ -24,6 +24,7 @@ _OUTCOMES = {
     Outcome.FAILED: StateLabel("failed", glyphs.NO, "bad"),
     Outcome.STOPPED: StateLabel("stopped", glyphs.STOPPED, "warn"),
     Outcome.KILLED: StateLabel("killed", glyphs.NO, "bad"),
+    Outcome.UNKNOWN: StateLabel("unknown", glyphs.LOST, "warn"),
 }
 
 #: phases during which the trainer works without making steps
@@ -37,6 +38,7 @@ _BUSY = {
     Phase.SAMPLING: "sampling",
     Phase.VALIDATING: "validating",
     Phase.FINISHED: "finishing",
+    Phase.UNKNOWN: "working",
 }
 
 READY = StateLabel("ready", glyphs.READY, "dim")
@@ -52,6 +54,8 @@ def label_of(state: RunState, outcome: Outcome | None, phase: Phase | None = Non
         return _OUTCOMES[outcome] if outcome else StateLabel("ended", glyphs.STOPPED, "dim")
     if state is RunState.LOST:
         return StateLabel("lost", glyphs.LOST, "bad")
+    if state is RunState.UNKNOWN:
+        return StateLabel("unreadable", glyphs.LOST, "warn")
     if state is RunState.STOPPING:
         return StateLabel("stopping", glyphs.BUSY, "warn")
     if state is RunState.STARTING:

@@ -56,7 +56,7 @@ def _ended(review: Review) -> Verdict:
     if outcome is Outcome.SUCCEEDED:
         return "pass", text
     reason = f"; cause {cause.key}: {cause.evidence}" if cause is not None else ""
-    return "warn" if outcome is Outcome.STOPPED else "fail", f"{text}{reason}"
+    return "warn" if outcome in (Outcome.STOPPED, Outcome.UNKNOWN) else "fail", f"{text}{reason}"
 
 
 # ----------------------------------------------------------------- files

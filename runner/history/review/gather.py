@@ -29,6 +29,7 @@ from runner.state.lineage import superseded
 from runner.state.losses import LossFacts, StepTable, loss_facts, read_steps
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
+from runner.store.schema import refuse_newer
 from runner.trainers.registry import program_of_run
 from runner.trainers.sd_scripts.config_file import effective_flags
 from runner.trainers.sd_scripts.steps import steps_per_epoch
@@ -39,7 +40,8 @@ CONSOLE_HEAD_BYTES = 1 << 20
 
 def review_of(path: Path, final: Status | None = None, *, dataset: bool = True) -> Review:
     """The run in `path`, live or ended. `final`: its last status, if not written yet.
-    `dataset` False: its images and captions are not read again."""
+    `dataset` False: its images and captions are not read again. Raises WrittenByNewer."""
+    refuse_newer(RunDir(path))
     snapshot = RunReader(path, console=False).read_all()
     if final is not None:
         snapshot = replace(snapshot, status=final, state=final.state, outcome=final.outcome)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from runner.history.review.attempts import AttemptReview
 from runner.history.review.best import Candidate
 from runner.history.review.epochs import CurvePoint, EpochRow
-from runner.model import AttemptPlan, Checkpoint, Expectation, RunSnapshot, RunState
+from runner.model import OVER, AttemptPlan, Checkpoint, Expectation, RunSnapshot
 from runner.model.preview import FlagChange
 from runner.state.lineage import current
 from runner.state.losses import LossFacts
@@ -103,7 +103,7 @@ class Review:
 
     @property
     def living(self) -> bool:
-        return self.snapshot.state not in (RunState.ENDED, RunState.LOST)
+        return self.snapshot.state not in OVER
 
     @property
     def expect(self) -> Expectation:
