@@ -8,7 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
-from runner.files.atomic import rename_to_free
+from runner.files.atomic import open_new, rename_to_free
 from runner.trainers.names import marked_name
 
 #: how many names with one mark are tried
@@ -86,7 +86,7 @@ def _copy(source: Path, target: Path, unfinished: Path) -> None:
             return
         raise FileExistsError(target)
     try:
-        with source.open("rb") as data, unfinished.open("wb") as out:
+        with source.open("rb") as data, open_new(unfinished) as out:
             shutil.copyfileobj(data, out, 1 << 20)
             out.flush()
             os.fsync(out.fileno())

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.files.private import private_folder
 from runner.store.journal import Unreadable, read_json, write_json
 from runner.store.rundir import home
 
@@ -53,7 +54,7 @@ def last_folder() -> Path | None:
 def remember_folder(folder: Path) -> None:
     """For the next suggestion; failing to save it is not an error."""
     with contextlib.suppress(OSError):
-        home().mkdir(parents=True, exist_ok=True)
+        private_folder(home())
         write_json(home() / "export.json", LastExport(str(folder.absolute())))
 
 

@@ -8,12 +8,14 @@ torch are zip archives, whose directory comes at the end: a truncated one has no
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from runner.files.json_text import parse_json
+from runner.files.regular_file import open_regular
+from runner.files.zip_archive import DAMAGED, open_archive
 
 TRAIN_STATE = "train_state.json"
 #: it has two numbers
@@ -43,8 +45,8 @@ def look_at_state(path: Path) -> StateLook:
     if TRAIN_STATE in sizes:  # else from a script that tracks no steps
         try:
             with (path / TRAIN_STATE).open("rb") as stream:
-                step = int(json.loads(stream.read(TRAIN_STATE_BYTES))["current_step"])
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+                step = int(parse_json(stream.read(TRAIN_STATE_BYTES))["current_step"])
+        except (ValueError, KeyError, TypeError, OverflowError):
             problem = f"{TRAIN_STATE} cannot be read: the save was interrupted"
     archives = (name for name in sorted(sizes) if name.endswith(_ARCHIVES))
     if problem is None and (
@@ -74,7 +76,7 @@ def _missing(sizes: dict[str, int]) -> str | None:
 def whole_archive(path: Path) -> bool:
     """A file of torch.save: a zip archive with its directory in place. Raises OSError."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as stream, open_archive(stream) as archive:
             return bool(archive.namelist())
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+    except DAMAGED:
         return False

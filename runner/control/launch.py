@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.config.channels import Channels, write_channels
-from runner.control.orders import Refused, start_supervisor
-from runner.files.private import FILE_MODE, FOLDER_MODE
+from runner.control.orders import Refused, refuse_foreign, start_supervisor
+from runner.files.private import FOLDER_MODE, open_lock, own_copy, private_folder
 from runner.model import SCHEMA, AttemptPlan, CheckResult, Overwrite, RunSpec, Status
 from runner.model.preview import Existing
 from runner.preflight.existing_files import (
@@ -59,8 +59,8 @@ class WouldOverwrite(StartRefused):
 @contextlib.contextmanager
 def starts_lock() -> Iterator[None]:
     """While held, no run of this home is started or removed."""
-    home().mkdir(FOLDER_MODE, parents=True, exist_ok=True)
-    fd = os.open(home() / "starts.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+    private_folder(home())
+    fd = open_lock(home() / "starts.lock")
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield
@@ -93,7 +93,7 @@ def start_run(
             )
         spec = replace(spec, overwrite=_agreed(spec, consent))
         try:
-            run.path.parent.mkdir(FOLDER_MODE, exist_ok=True)
+            private_folder(run.path.parent)
             for folder in (run.path, run.inbox, run.inbox_done):
                 folder.mkdir(FOLDER_MODE)
             write_json(run.preflight, _preflight(checks), durable=True)
@@ -143,6 +143,7 @@ def start_attempt(run: RunDir, plan: AttemptPlan, *, wait_s: float = START_PATIE
     The run's lock is held until the supervisor, which inherits it, has ended. So of two simultaneous resumes
     only one writes its plan, and a caller killed at any line leaves the lock to its supervisor or frees it.
     """
+    refuse_foreign(run)
     spec = read_json(run.spec, RunSpec)
     with starts_lock():
         lock = _lock_run(run, plan.attempt)
@@ -161,6 +162,7 @@ def start_attempt(run: RunDir, plan: AttemptPlan, *, wait_s: float = START_PATIE
             if other is not None and other.id != run.id:
                 raise StartRefused(f"run {other.id} is writing the same files right now")
             _refuse_taken_folder(plan)
+            _own_log(run)
             _write_and_start(run, plan, lock)
         finally:
             os.close(lock)
@@ -170,6 +172,14 @@ def start_attempt(run: RunDir, plan: AttemptPlan, *, wait_s: float = START_PATIE
         raise StartRefused(
             f"another resume of run {run.id} ran instead of this one: see `plasma-tui show {run.id}`"
         )
+
+
+def _own_log(run: RunDir) -> None:
+    """The trainer's output is appended to a file of this run folder alone. Raises StartRefused."""
+    try:
+        own_copy(run.console)
+    except OSError as error:
+        raise StartRefused(f"{run.console} cannot be continued: {error.strerror}") from None
 
 
 def _write_and_start(run: RunDir, plan: AttemptPlan, lock: int) -> None:

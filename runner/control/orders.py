@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.files.private import private_opener
+from runner.files.private import private_opener, writable_by_others
 from runner.model import OVER, RunSnapshot, RunSpec, RunState, Status
 from runner.model.refusal import Refusal
 from runner.process.spawn import module_command, start_detached
@@ -18,7 +19,7 @@ from runner.store.attempt import has_verdict
 from runner.store.journal import readable
 from runner.store.liveness import lock_held
 from runner.store.reader import RunReader
-from runner.store.rundir import RunDir
+from runner.store.rundir import RunDir, runs_root
 from runner.store.schema import newer, refuse_newer
 from runner.store.unrecorded import still_runs
 
@@ -54,6 +55,26 @@ def refuse_made(spec: RunSpec) -> None:
         )
 
 
+def foreign(run: RunDir) -> str | None:
+    """Why nothing is started for this folder, as the end of a sentence; None: it is a run of this user.
+
+    The files of a run folder name commands (the trainer's, those of `[notify]`), so whoever can write them
+    would have them run as this user. Any folder can be read."""
+    if os.path.realpath(run.path.parent) != os.path.realpath(runs_root()):
+        return f"is not in {runs_root()}: set PLASMA_HOME to the folder above its `runs`"
+    try:
+        who = writable_by_others(run.path)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return who and f"{who}, so nothing is started from it"
+
+
+def refuse_foreign(run: RunDir) -> None:
+    """Raises Refused."""
+    if (why := foreign(run)) is not None:
+        raise Refused(f"{run.path} {why}")
+
+
 def refuse_live(snapshot: RunSnapshot) -> None:
     """Raises Refused for a run that has not ended."""
     if snapshot.state is RunState.STARTING:
@@ -84,6 +105,7 @@ def _send(path: Path, kind: str, data: dict[str, str]) -> Sent:
     if snapshot.state is RunState.ENDED:
         if not still_runs(RunDir(path)):
             raise Refused(f"run {snapshot.id} has already ended")
+        refuse_foreign(RunDir(path))
         start_supervisor(RunDir(path))  # the earlier verdict was wrong
     if snapshot.state is RunState.LOST:
         raise Refused(f"run {snapshot.id} is lost: no process of it is alive on this machine")
@@ -129,7 +151,7 @@ def _is_over(run: RunDir, sent: Sent) -> bool:
 def needs_adoption(path: Path) -> bool:
     """True if a run has no supervisor and its newest started attempt has no verdict."""
     run = RunDir(path)
-    if lock_held(run.lock) or not run.spec.exists() or _belongs_elsewhere(run):
+    if lock_held(run.lock) or not run.spec.exists() or _belongs_elsewhere(run) or foreign(run):
         return False
     return not has_verdict(run) and not newer(run)
 
@@ -151,7 +173,7 @@ def adopt(path: Path, wait_s: float = 3.0) -> bool:
             return False
         from runner.notify.box import anything_waiting, send_waiting
 
-        if anything_waiting(run):  # an end notification with a killed sender
+        if anything_waiting(run) and not foreign(run):  # an end notification with a killed sender
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 send_waiting(run)
         return lock_held(run.lock)

@@ -200,9 +200,9 @@ def _living(run: RunDir, snapshot: RunSnapshot) -> str:
         return ", ".join(map(str, writing_pids(run)))
     if keeper is None:
         return ""
-    # a group id may be reused by now: check that it is not younger than the run
-    ended_at = status.ended_at if status is not None else None
-    began, ended = keeper.started_at - 5.0, ended_at if ended_at is not None else float("inf")
+    # a group id may be reused by now: check that it is not younger than the run, as far as it was watched
+    seen = float("inf") if status is None else status.ended_at or status.heartbeat_at
+    began, ended = keeper.started_at - 5.0, seen
     members = [m for m in family((), keeper.pgid).values() if began <= m.created_at <= ended]
     return ", ".join(f"{member.name} {member.pid}" for member in members)
 

@@ -180,11 +180,11 @@ def create_network(model: BaseModel, args: Any) -> LoRANetwork:
 
 
 def read_weights(file: str) -> dict[str, torch.Tensor]:
-    """Tensors of a LoRA file, safetensors or pickled."""
+    """Tensors of a LoRA file, safetensors or pickled; of a pickle the tensors only, nothing in it is called."""
     if Path(file).suffix == ".safetensors":
         tensors: dict[str, torch.Tensor] = load_file(file)
     else:
-        tensors = torch.load(file, map_location="cpu")
+        tensors = torch.load(file, map_location="cpu", weights_only=True)
     return tensors
 
 

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 _AT_FDCWD, _RENAME_NOREPLACE, _RENAME_EXCL = -100, 1, 4
 #: errors of a file system without such a call
@@ -23,12 +24,11 @@ def replace_file(
     """`data` becomes the content of `path`. `mode`: None: by the umask; `durable`: on the disk before it gets
     the name. Raises OSError (disk full, read-only); the old content stays then."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
     try:
-        with os.fdopen(os.open(temporary, flags, 0o666 if mode is None else mode), "wb") as stream:
+        with open_new(temporary, 0o666 if mode is None else mode) as stream:
             if mode is not None:
                 with contextlib.suppress(OSError):  # a share without modes
-                    os.fchmod(stream.fileno(), mode)  # also a leftover of a killed process
+                    os.fchmod(stream.fileno(), mode)  # whatever the umask
             stream.write(data)
             if durable:
                 stream.flush()
@@ -38,6 +38,18 @@ def replace_file(
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def open_new(path: Path, mode: int = 0o666) -> BinaryIO:
+    """A new file under a name that only we use, for writing. A leftover of a killed process is deleted; a link
+    put there by another user is not followed. Raises OSError."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, mode)
+    except FileExistsError:
+        path.unlink()
+        descriptor = os.open(path, flags, mode)
+    return os.fdopen(descriptor, "wb")
 
 
 def first_free(paths: Iterable[Path]) -> Path:

@@ -6,11 +6,11 @@ Facts (diffusers 0.32, `DiffusionPipeline.save_pretrained`): each part has its o
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.files.json_text import parse_json
 from runner.files.regular_file import read_text
 
 INDEX = "model_index.json"
@@ -52,9 +52,9 @@ def _problem(path: Path, files: list[Path], weights: tuple[Path, ...]) -> str | 
     if not (path / INDEX).exists():
         return f"no {INDEX}, which is written last: the save was interrupted"
     try:
-        index = json.loads(read_text(path / INDEX))
+        index = parse_json(read_text(path / INDEX))
         parts = [name for name, value in index.items() if isinstance(value, list) and any(value)]
-    except (ValueError, AttributeError, RecursionError):
+    except (ValueError, AttributeError):
         return f"{INDEX} cannot be read: the save was interrupted"
     for part in sorted(parts):
         inside = [file for file in files if file.parent == path / part]

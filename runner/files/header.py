@@ -110,8 +110,8 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Readers disagree on which of two tensors of one name counts, so the format forbids a second."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [key for key, _ in pairs]
-        name = next(key for key in names if names.count(key) > 1)
+        seen = set[str]()
+        name = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise Broken(f"the header contains {name!r} twice")
     return found
 

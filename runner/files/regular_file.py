@@ -47,9 +47,21 @@ def read_bytes(
 ) -> bytes:
     """All bytes of a regular file. Raises OSError, also for a file of more than `limit_bytes`."""
     with open_regular(path, follow=follow) as stream:
-        known_bytes = os.fstat(stream.fileno()).st_size
-        # too large files are not read at all; a /proc file has no size, a growing file an old one
-        data = stream.read(limit_bytes + 1) if known_bytes <= limit_bytes else b""
+        return _read(stream, limit_bytes)
+
+
+def read_own_bytes(path: Path, limit_bytes: int) -> bytes:
+    """The same of a file that belongs to this user, under its own name: not through a link."""
+    with open_regular(path, follow=False) as stream:
+        if os.fstat(stream.fileno()).st_uid != os.geteuid():
+            raise OSError(errno.EPERM, "it belongs to another user")
+        return _read(stream, limit_bytes)
+
+
+def _read(stream: BinaryIO, limit_bytes: int) -> bytes:
+    known_bytes = os.fstat(stream.fileno()).st_size
+    # too large files are not read at all; a /proc file has no size, a growing file an old one
+    data = stream.read(limit_bytes + 1) if known_bytes <= limit_bytes else b""
     if max(known_bytes, len(data)) > limit_bytes:
         raise OSError(errno.EFBIG, f"it is larger than {file_size(limit_bytes)}")
     return data

@@ -8,7 +8,7 @@ from typing import Any
 
 #: no configuration is nested this deeply; readers may recurse once per level
 MOST_LEVELS = 50
-_TOO_DEEP = "Nested too deeply"
+TOO_DEEP = "Nested too deeply"
 
 
 def parse_toml(text: str, *, parse_float: Callable[[str], Any] = float) -> dict[str, Any]:
@@ -16,15 +16,21 @@ def parse_toml(text: str, *, parse_float: Callable[[str], Any] = float) -> dict[
     try:
         values = tomllib.loads(text, parse_float=parse_float)
     except RecursionError:
-        raise tomllib.TOMLDecodeError(_TOO_DEEP) from None
-    level: list[Any] = [values]
+        raise tomllib.TOMLDecodeError(TOO_DEEP) from None
+    if is_too_deep(values):
+        raise tomllib.TOMLDecodeError(TOO_DEEP)
+    return values
+
+
+def is_too_deep(values: Any) -> bool:
+    level = _inner([values])
     for _ in range(MOST_LEVELS):
-        level = [item for one in level for item in _items(one)]
+        level = [item for one in level for item in _inner(one)]
         if not level:
-            return values
-    raise tomllib.TOMLDecodeError(_TOO_DEEP)
+            return False
+    return bool(level)
 
 
-def _items(value: Any) -> list[Any]:
+def _inner(value: Any) -> list[Any]:
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return [item for item in inner if isinstance(item, dict | list)]

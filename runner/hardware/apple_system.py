@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib.util
-import json
 import math
 import re
 import shutil
@@ -23,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from runner.files.json_text import parse_json
 from runner.hardware.source import Ask, Unanswered, ask, number_in
 from runner.process.spawn import source_command
 
@@ -110,10 +110,10 @@ def heat_in(answer: bytes) -> Heat:
     """The last complete JSON line of `macmon pipe`. Fields differ between its versions."""
     for line in reversed(answer.splitlines()):
         try:
-            found = json.loads(line)
+            found = parse_json(line)
             temperatures = found.get("temp") or {}
             values = found.get("gpu_power"), temperatures.get("gpu_temp_avg")
-        except (ValueError, RecursionError, AttributeError):
+        except (ValueError, AttributeError):
             continue
         power_w, degrees = map(number_in, values)
         heat = Heat(

@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 import psutil
 
+from runner.files.json_text import parse_json
 from runner.hardware.programs import COMFY, COMFY_PORT, FREE_COMFY, Hold, Process, port_of
 from runner.hardware.source import number_in
 from runner.hardware.users import Listing, User
@@ -69,12 +70,12 @@ def ask(port: int = COMFY_PORT, timeout_s: float = TIMEOUT_S) -> Comfy:
     found: dict[str, Any] = {}
     try:
         for path in ("/system_stats", "/queue"):
-            found |= json.loads(_call(port, path, timeout_s))
+            found |= parse_json(_call(port, path, timeout_s))
         devices, pending, running = (
             msgspec.convert(found.get(key), list[Any])
             for key in ("devices", "queue_pending", "queue_running")
         )
-    except (ValueError, TypeError, RecursionError, msgspec.ValidationError):
+    except (ValueError, TypeError, msgspec.ValidationError):
         raise NoComfy(f"what answers on port {port} is not ComfyUI") from None
     sizes = (_sum(devices, key) for key in ("vram_free", "vram_total"))
     return Comfy(len(pending) + len(running), *sizes)

@@ -14,11 +14,11 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from runner.checkpoints.verify import NICENESS, ONE_THREAD
 from runner.config.hiding import scrubbed
-from runner.files.atomic import rename_to_free, replace_file
+from runner.files.atomic import open_new, rename_to_free, replace_file
 from runner.files.private import FILE_MODE
 from runner.history.review.as_json import review_json
 from runner.history.review.document import Document
@@ -94,7 +94,8 @@ def write_review(run: RunDir, review: Review, *, plot: bool) -> None:
     replace_file(run.summary_md, text.encode("utf-8", "replace"), mode=FILE_MODE)
     spec = review.snapshot.spec
     if spec is not None and spec.summary_beside and spec.output_dir:
-        name = f"{spec.output_name or 'last'}-summary.md"
+        # an output_name may contain folders, also `..`: the summary stays in output_dir
+        name = f"{PurePath(spec.output_name or '').name or 'last'}-summary.md"
         with contextlib.suppress(OSError):
             write_beside(Path(spec.cwd) / spec.output_dir, name, text, run.id)
 
@@ -105,7 +106,8 @@ def write_beside(folder: Path, name: str, text: str, run_id: str) -> bool:
     if not folder.is_dir():
         return False
     try:
-        temporary.write_text(text, encoding="utf-8", errors="replace")
+        with open_new(temporary) as stream:
+            stream.write(text.encode("utf-8", "replace"))
         if run_of(target) == run_id:
             temporary.replace(target)
         else:

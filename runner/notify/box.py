@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner.files.private import FILE_MODE, FOLDER_MODE, private_opener
+from runner.files.private import FOLDER_MODE, open_lock, private_opener
 from runner.notify.channel import Result
 from runner.notify.message import Message
 from runner.process.spawn import module_command, start_detached
@@ -77,7 +77,7 @@ class Box:
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Only one process sends at a time; waits for the previous one."""
-        fd = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        fd = open_lock(self.folder / "lock")
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             yield

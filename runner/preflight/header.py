@@ -6,12 +6,13 @@ files).
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from runner.files.header import Broken, read_header
+from runner.files.json_text import parse_json
+from runner.files.regular_file import read_text
 from runner.trainers.sd_scripts.scripts import TITLES
 
 SAFETENSORS = (".safetensors", ".sft")
@@ -141,7 +142,7 @@ def kind_of_folder(folder: Path) -> Kind | None:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
+        loaded = parse_json(read_text(path))
     except (OSError, ValueError):
         return {}
     return loaded if isinstance(loaded, dict) else {}

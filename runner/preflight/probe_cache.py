@@ -18,6 +18,7 @@ import platformdirs
 import psutil
 
 from runner.config.model import Config
+from runner.files.private import private_folder
 from runner.store.journal import Unreadable, read_json, write_json
 from runner.trainers.accelerate import config_path
 
@@ -69,7 +70,7 @@ def remembered(key: str, kind: type[T], find: Callable[[], T], good: Callable[[T
     found = find()
     if good(found):
         with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(path.parent)
             for other in filter(_old, path.parent.glob("*.json")):
                 other.unlink(missing_ok=True)
             write_json(path, found)

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
+_BLOCK = 1 << 20
 #: some cameras and editors write a few bytes after the end marker
 _JPEG_TAIL_BYTES = 4096
 #: GIF, TIFF, JPEG XL: formats that are not parsed
@@ -62,9 +63,11 @@ def _png(stream: BinaryIO, size: int) -> str | None:
         length, kind = struct.unpack(">I4s", stream.read(8))
         if at + 12 + length > size:
             break
-        data = stream.read(length)
+        checksum, left = zlib.crc32(kind), length
+        while left > 0 and (block := stream.read(min(left, _BLOCK))):
+            checksum, left = zlib.crc32(block, checksum), left - len(block)
         (stated,) = struct.unpack(">I", stream.read(4))
-        if zlib.crc32(kind + data) != stated:
+        if checksum != stated:
             return "damaged"
         if kind == b"IEND":
             return None

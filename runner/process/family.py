@@ -10,10 +10,19 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psutil
+
+_BOOTED_AT = psutil.boot_time()
+
+
+def _created_at(process: psutil.Process) -> float:
+    """The same at every look, even if the machine's clock is set meanwhile: Linux counts it from the boot."""
+    moved_s = psutil.boot_time() - _BOOTED_AT if sys.platform == "linux" else 0.0
+    return process.create_time() - moved_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +38,7 @@ class Member:
         try:
             process = psutil.Process(self.pid)
             return (
-                abs(process.create_time() - self.created_at) < 1.0
+                abs(_created_at(process) - self.created_at) < 1.0
                 and process.status() != psutil.STATUS_ZOMBIE
             )
         except psutil.Error:
@@ -51,7 +60,7 @@ def member_of(one: int | psutil.Process, pgid: int | None) -> Member | None:
         process = psutil.Process(one) if isinstance(one, int) else one
         if process.status() != psutil.STATUS_ZOMBIE:
             same_group = os.getpgid(process.pid) == pgid
-            return Member(process.pid, process.create_time(), process.name(), same_group)
+            return Member(process.pid, _created_at(process), process.name(), same_group)
     return None
 
 

@@ -25,7 +25,9 @@ IGNORED = ("SIGHUP", "SIGINT", "SIGTERM", "SIGQUIT", "SIGPIPE", "SIGTSTP", "SIGU
 def write_json(path: str, value: dict[str, object]) -> None:
     """Replace by rename: a reader sees the old text or the new, never a partial one."""
     temporary = f"{path}.{os.getpid()}.tmp"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)  # noqa: PTH108 - a leftover; never written through if it is a link
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         json.dump(value, stream)
         stream.flush()
@@ -170,7 +172,8 @@ def main() -> int:
     except FileExistsError:
         return 3
     become_subreaper()
-    log = os.open(f"{run_dir}/console.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+    log = os.open(f"{run_dir}/console.log", flags, 0o600)
     offset, started = os.fstat(log).st_size, time.time()
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started))
     os.write(log, f"--- plasma-tui attempt {attempt} {stamp} ---\n".encode())

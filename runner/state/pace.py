@@ -101,4 +101,5 @@ class Pace:
         done = self._last[0] - self._first[0] if self._first else 0
         overhead = max(0.0, whole - recent) if whole is not None and done > 50 else 0.0
         remaining = max(0, total - step) * (recent + min(overhead, recent))
-        return max(0.0, remaining - min(now - self._asleep_s - self._last[1], recent))
+        since_step = now - self._asleep_s - self._last[1]  # negative if the clock was set meanwhile
+        return max(0.0, remaining - min(max(0.0, since_step), recent))

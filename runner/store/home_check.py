@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import stat
 import tempfile
 from pathlib import Path
 
+from runner.files.private import private_folder, writable_by_others
 from runner.store.rundir import home
 
 #: about the longest path below the home: a run's id, `tensorboard`, an event file of the trainer
@@ -56,7 +58,18 @@ def _unusable(place: Path) -> str | None:
         )
     if not os.access(place, os.R_OK | os.X_OK):
         return "cannot be read: permission denied"
-    return None
+    return _exposed(place)
+
+
+def _exposed(place: Path) -> str | None:
+    """Another user who can put files here could add runs and orders, and so start commands as this user."""
+    who = writable_by_others(place)
+    if who is None:
+        return None
+    what = f"has a folder runs that {who}" if place.name == "runs" else who
+    if "belongs" in who:
+        return f"{what}: choose a folder of your own"
+    return f"{what}: run `chmod 700 {shlex.quote(str(place))}`, or choose a folder of your own"
 
 
 def _too_deep(place: Path) -> str | None:
@@ -71,7 +84,7 @@ def _too_deep(place: Path) -> str | None:
 def _unwritable(place: Path) -> str | None:
     """Permissions are not enough: read-only mounts, quotas."""
     try:
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(place)
         with tempfile.NamedTemporaryFile(dir=place, prefix=".writable-"):
             return None
     except OSError as error:

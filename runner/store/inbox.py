@@ -1,8 +1,8 @@
 """Orders to a run: a maildir. It needs no socket, works on network disks, leaves a trail, and an order
 survives its supervisor.
 
-Anything may be put into the folder, so its files are untrusted: regular files only, no links, up to a limit.
-Invalid files are moved aside and never retried.
+Anything may be put into the folder, so its files are untrusted: regular files of this user only, no links, up
+to a limit. Invalid files are moved aside and never retried.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.files.private import FOLDER_MODE
-from runner.files.regular_file import read_bytes
+from runner.files.regular_file import read_own_bytes
 from runner.store.attempt import newest_attempt
 from runner.store.journal import UNDECODABLE, Unreadable, decode_json, write_json
 from runner.store.rundir import RunDir
@@ -67,6 +68,8 @@ def send(
         attempt=attempt,
     )
     run.inbox.mkdir(FOLDER_MODE, exist_ok=True)
+    if not _is_ours(run.inbox):
+        raise OSError(errno.EPERM, "its inbox is a link, or belongs to another user")
     write_json(run.inbox / f"{time.time_ns()}-{order.id}.json", order)
     return order
 
@@ -79,6 +82,8 @@ def is_for(order: Order, attempt: int, began_at: float) -> bool:
 def pending(run: RunDir) -> list[tuple[str, Order]]:
     """(file name, order), oldest first. Invalid files are moved to inbox/unreadable; files with other names
     are left alone."""
+    if not _is_ours(run.inbox):
+        return []
     names = [name for name in _names(run.inbox) if name[0].isdigit()]
     found = ((name, _read(run.inbox / name)) for name in names[:FILES_AT_ONCE])
     return [(name, order) for name, order in found if order is not None]
@@ -86,8 +91,19 @@ def pending(run: RunDir) -> list[tuple[str, Order]]:
 
 def done(run: RunDir) -> list[Order]:
     """The answered orders, oldest first, for a new supervisor."""
+    if not (_is_ours(run.inbox) and _is_ours(run.inbox_done)):
+        return []
     found = (_read(run.inbox_done / name) for name in _names(run.inbox_done))
     return [order for order in found if order is not None]
+
+
+def _is_ours(folder: Path) -> bool:
+    """A folder of this user, not a link to one."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
 
 
 def _names(folder: Path) -> list[str]:
@@ -100,7 +116,7 @@ def _names(folder: Path) -> list[str]:
 def _read(path: Path) -> Order | None:
     """The order in this file; None if it no longer exists."""
     try:
-        return decode_json(read_bytes(path, ORDER_LIMIT_BYTES, follow=False), Order)
+        return decode_json(read_own_bytes(path, ORDER_LIMIT_BYTES), Order)
     except OSError as error:
         if error.errno in _PASSING:
             return None

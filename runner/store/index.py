@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from runner.files.private import private_folder
 from runner.model import SCHEMA, Outcome, RunListing, RunState
 from runner.store.journal import readable, write_json
 from runner.store.rundir import home
@@ -127,7 +128,7 @@ def worth_keeping(listing: RunListing, mark: Mark, now: float) -> bool:
 
 def _write(path: Path, entries: dict[str, Entry]) -> bool:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         write_json(path, _File(INDEX_SCHEMA, entries, SCHEMA))
         _clean(path)
     except (OSError, ValueError, msgspec.MsgspecError):  # only the cache is lost

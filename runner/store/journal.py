@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from runner.files.atomic import replace_file
-from runner.files.private import FILE_MODE
+from runner.files.private import FILE_MODE, private_opener
 from runner.files.regular_file import open_regular, read_bytes
 from runner.model import SCHEMA, JournalEvent
 
@@ -60,11 +60,12 @@ def read_json(path: Path, kind: type[T]) -> T:
     """The file as `kind`; unknown keys are ignored. Raises Unreadable, also for a file that is not regular or
     too large, or Newer."""
     try:
-        text = read_bytes(path, JSON_LIMIT_BYTES)
+        text = read_bytes(path, JSON_LIMIT_BYTES, follow=False)
     except FileNotFoundError:
         raise Unreadable(f"{path.name} is missing") from None
     except OSError as error:
-        raise Unreadable(f"{path.name} cannot be read: {error.strerror}") from None
+        why = "it is a link" if error.errno == errno.ELOOP else error.strerror
+        raise Unreadable(f"{path.name} cannot be read: {why}") from None
     try:
         found = decode_json(text, kind)
     except UNDECODABLE as error:
@@ -144,7 +145,7 @@ class Appender:
         #: when the disk last had no room for a line, Unix time
         self.full_at: float | None = None
         self._owed = b""
-        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        self._fd = private_opener(str(path), os.O_RDWR | os.O_APPEND | os.O_CREAT)
         size = os.fstat(self._fd).st_size
         self._torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
 
@@ -210,7 +211,7 @@ class LineTail:
         including the caller's time. A yielded block counts as read."""
         deadline = time.monotonic() + budget_s
         try:
-            with open_regular(self.path) as stream:
+            with open_regular(self.path, follow=False) as stream:
                 found = os.fstat(stream.fileno())
                 identity = (found.st_dev, found.st_ino)
                 if self._identity is not None and (

@@ -8,13 +8,13 @@ import os
 import time
 from pathlib import Path
 
-from runner.files.private import FILE_MODE
+from runner.files.private import open_lock
 
 
 def lock_held(path: Path) -> bool:
     """True while a supervisor is alive: the kernel frees its flock when it ends. Does not keep the lock."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return False
     try:
@@ -28,7 +28,7 @@ def lock_held(path: Path) -> bool:
 
 def take_lock(path: Path) -> int | None:
     """The file descriptor that holds the lock, or None if another process has it."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+    fd = open_lock(path)
     # a reader's check holds a shared lock for a few microseconds: try more than once
     for _ in range(20):
         try:

@@ -19,11 +19,13 @@ from pathlib import Path
 from runner.model import ExitRecord, KeeperRecord
 from runner.store.attempt import newest_attempt
 from runner.store.journal import Unreadable, read_json
-from runner.store.liveness import created_at, is_keeper
+from runner.store.liveness import created_at, is_keeper, same_process
 from runner.store.rundir import RunDir
 
 #: create times and file times use ticks of different clocks
 _SLACK_S = 2.0
+#: a keeper records its start, and starts its trainer; the clock may be set a little meanwhile
+_STARTING_S = 60.0
 _BLOCK_BYTES = 1 << 20
 
 
@@ -104,6 +106,17 @@ def record_of(run: RunDir, attempt: int) -> KeeperRecord | None:
                 console_offset=attempt_offset(run, attempt) or 0,
             )
     return None
+
+
+def still_names(run: RunDir, record: KeeperRecord, trainer_created_at: float | None) -> bool:
+    """Do the pids of this record still belong to the run? After a reboot, and once every pid was used, other
+    programs have them. `trainer_created_at`: as a supervisor saw it."""
+    if is_keeper(record.keeper_pid, run.path) or writing_pids(run):
+        return True
+    # not only that exact process: it must also have been started when the record says
+    known = trainer_created_at
+    begun = known is not None and abs(known - record.started_at) < _STARTING_S
+    return begun and same_process(record.pid, known)
 
 
 def attempt_offset(run: RunDir, attempt: int) -> int | None:

@@ -50,6 +50,7 @@ class OrderHandler:
     reading_again: bool = field(default=False, init=False)
     _before: bool = field(default=False, init=False)
     _after: int = field(default=-1, init=False)
+    _save: tuple[float, float] | None = field(default=None, init=False)
     _ladder: asyncio.Task[None] | None = field(default=None, init=False)
 
     def restore(self) -> None:
@@ -201,20 +202,30 @@ class OrderHandler:
 
     def _is_due(self) -> bool:
         """Never during a file write, if it can wait."""
+        waited_s = self._look_at_save()
         if self.stopping or self.trainer.keeper is None or self.trainer.ended.is_set():
             return False
         if self.hurry.is_set():
             return True
         if self.reading_again:
             return False
-        saving = self._state.saving_since
-        if saving is None and self._plan_is_done():
+        if waited_s is None and self._plan_is_done():
             return True
         if self.order is None:
             return False
         if self.after_save:
-            return saving is None and self._safe_point_reached()
-        return saving is None or time.time() - saving > SAVE_PATIENCE_S
+            return waited_s is None and self._safe_point_reached()
+        return waited_s is None or waited_s > SAVE_PATIENCE_S
+
+    def _look_at_save(self) -> float | None:
+        """How long the save in progress has been seen; None: there is none. The machine's clock may be set."""
+        since, seen = self._state.saving_since, self._save
+        if since is None:
+            self._save = None
+            return None
+        if seen is None or seen[0] != since:
+            self._save = seen = since, time.monotonic()
+        return time.monotonic() - seen[1]
 
     def _plan_is_done(self) -> bool:
         """Is the file of the planned last step verified, if the trainer on its own would train past it?"""

@@ -20,7 +20,13 @@ from runner.process.family import Member, family, member_of
 from runner.process.spawn import keeper_command, start_detached
 from runner.process.stopping import LOOK_PATIENCE_S, stop_training
 from runner.store.liveness import created_at, is_keeper, same_process
-from runner.store.unrecorded import attempt_offset, keeper_pids, record_of, writing_pids
+from runner.store.unrecorded import (
+    attempt_offset,
+    keeper_pids,
+    record_of,
+    still_names,
+    writing_pids,
+)
 from runner.supervisor.context import AttemptContext
 
 log = logging.getLogger("supervisor")
@@ -89,12 +95,23 @@ class TrainerProcess:
             self._give_up()
             return True
         await self._find(waiting)
-        if self.keeper is not None:
+        if began and self.exit is not None:
+            self.ended.set()  # its pids may belong to others by now: an order must not signal them
+        elif self.keeper is not None:
             before = context.before
             same = before is not None and before.trainer_pid == self.keeper.pid
             known = before.trainer_created_at if same and before is not None else None
-            self.created_at = known or created_at(self.keeper.pid)
+            if await asyncio.to_thread(still_names, context.run, self.keeper, known):
+                self.created_at = known or created_at(self.keeper.pid)
+            else:
+                self._ended_unseen()
         return began
+
+    def _ended_unseen(self) -> None:
+        """Nothing of it lives, and its end may have been recorded a moment ago."""
+        self.exit = self._context.exit()
+        self.exit_unseen = self.exit is None
+        self.ended.set()
 
     def _close(self) -> bool:
         """Create the mark that a keeper must create first. False: a keeper was faster, or may still be."""

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.config.model import Config
+from runner.files.json_text import parse_json
+from runner.files.regular_file import read_text
 
 #: accelerate 1.6 DistributedType; `MPS` was one until 0.20
 DISTRIBUTED_TYPES = frozenset(
@@ -76,7 +78,7 @@ def default_path(env: Mapping[str, str]) -> Path:
 def read_config(path: Path) -> AccelerateConfig | None:
     """None: there is no such file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -87,7 +89,7 @@ def read_config(path: Path) -> AccelerateConfig | None:
         return AccelerateConfig(path, problem="it is empty")
     if text.lstrip().startswith("{"):
         try:
-            return AccelerateConfig(path, {k: _text(v) for k, v in json.loads(text).items()})
+            return AccelerateConfig(path, {k: _text(v) for k, v in parse_json(text).items()})
         except json.JSONDecodeError as error:
             return AccelerateConfig(path, problem=f"not valid JSON:  {error}")
     found = filter(None, map(_TOP_LEVEL.match, text.splitlines()))

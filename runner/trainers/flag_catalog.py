@@ -28,6 +28,7 @@ from runner.config.catalog import Catalog, Effort, Flag, FlagReport
 from runner.config.interpreter import Answer, run_small, sentinel_json
 from runner.config.model import Trainer
 from runner.files.atomic import replace_file
+from runner.files.private import private_folder
 from runner.trainers.checkout import checkout_commit
 from runner.trainers.flag_probe import FUNCTION
 
@@ -228,7 +229,7 @@ def remember(key: str, flags: tuple[Flag, ...]) -> None:
     """Store them, completely or not; an unwritable folder is not an error."""
     folder = cache_folder()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         replace_file(folder / f"{key}.json", msgspec.json.encode(_File(FORMAT, key, flags)))
         files = sorted(folder.glob("*.json"), key=lambda file: file.stat().st_mtime)
         for old in files[:-KEPT]:

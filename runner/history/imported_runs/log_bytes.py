@@ -6,16 +6,21 @@ import codecs
 import contextlib
 import gzip
 import hashlib
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import IO
 
+from runner.model.units import file_size
+
 #: of a longer log the beginning and the end are kept: the end shows how it ended
 HEAD_BYTES = 960 << 20
 TAIL_BYTES = 64 << 20
 _BLOCK = 1 << 20
+#: a compressed log that unpacks to more is refused: unpacking a small file could take days
+MOST_UNPACKED_BYTES = 4 << 30
 _GUESSED_BYTES = 1024
 _GZIP = b"\x1f\x8b"
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -129,7 +134,10 @@ class _Rejoined:
 def _unpacked(first: bytes, stream: IO[bytes]) -> Iterator[bytes]:
     try:
         with gzip.GzipFile(fileobj=_Rejoined(first, stream)) as packed:  # type: ignore[call-overload]
-            while block := packed.read(_BLOCK):
+            for _ in range(MOST_UNPACKED_BYTES // _BLOCK):
+                if not (block := packed.read(_BLOCK)):
+                    return
                 yield block
-    except (EOFError, gzip.BadGzipFile, OSError) as error:
+    except (EOFError, zlib.error, OSError) as error:
         raise NoLog(f"cannot decompress gzip ({error}): decompress it first") from None
+    raise NoLog(f"unpacks to more than {file_size(MOST_UNPACKED_BYTES)}: decompress it first")

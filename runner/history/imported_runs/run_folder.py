@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from runner.checkpoints.verify import verify_apart
-from runner.files.private import FOLDER_MODE, tighten
+from runner.files.private import FOLDER_MODE, private_folder, tighten
 from runner.model import Checkpoint, Expectation, JournalEvent, RunSpec, Status
 from runner.state.attempt_state import StepRow
 from runner.store.journal import readable, step_row, write_json
@@ -62,13 +62,15 @@ def make(
     """Create the run `spec.id` in `root` (default: where all runs are). `fill` writes its journals.
     `replaced`: an older run of the same source, whose label is kept. Raises OSError."""
     root = root or runs_root()
-    root.mkdir(parents=True, exist_ok=True)
+    private_folder(root.parent)
+    private_folder(root)
     _sweep(root)
     building = RunDir(root / f"{_BUILDING}{spec.id}-{os.getpid()}")
     target, old = root / spec.id, root / f"{_OLD}{spec.id}-{os.getpid()}"
     shutil.rmtree(building.path, ignore_errors=True)
     building.path.mkdir(FOLDER_MODE)
-    building.inbox_done.mkdir(parents=True)
+    for folder in (building.inbox, building.inbox_done):
+        folder.mkdir(FOLDER_MODE)
     try:
         fill(building)
         write_json(building.spec, spec)

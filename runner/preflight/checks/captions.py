@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from runner.files.regular_file import read_text
 from runner.model.units import count
 from runner.preflight.cures.files import front_cure, move_cure
 from runner.preflight.cures.model import REMOVED, Fix
@@ -111,7 +112,7 @@ def _several_lines(facts: Facts, captions: list[Caption]) -> list[str]:
         if not in_file or facts.cancelled.is_set():
             continue
         try:
-            text = one.file.read_text(encoding="utf-8")
+            text = read_text(one.file)
         except (OSError, UnicodeDecodeError):
             continue
         if "\n" in text.rstrip():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import tomllib
 from collections.abc import MutableMapping
@@ -13,6 +12,7 @@ from typing import Any
 from runner.config.interpreter import run_small
 from runner.config.model import dataset_text, dataset_values
 from runner.config.positions import key_lines, line_of, syntax_problem
+from runner.files.json_text import parse_json
 from runner.files.regular_file import read_text
 from runner.files.toml_text import parse_toml
 from runner.model.units import count
@@ -98,7 +98,7 @@ def _against_section(facts: Facts, file: Path, cure: Cure | None) -> Finding | N
             "file not written yet", detail, f"write {file} from [dataset] of plasma.toml", cure
         )
     try:
-        if tomllib.loads(file.read_text(encoding="utf-8")) == dataset_values(facts.config):
+        if parse_toml(read_text(file)) == dataset_values(facts.config):
             return None
     except tomllib.TOMLDecodeError:
         pass
@@ -146,8 +146,8 @@ def mistakes_in_file(path: Path) -> list[Mistake]:
     if suffix == ".toml":
         return mistakes_in_text(text, str(path))
     try:
-        return list(mistakes(json.loads(text)))
-    except (ValueError, RecursionError):
+        return list(mistakes(parse_json(text)))
+    except ValueError:
         return []  # reading it as a dataset says so
 
 

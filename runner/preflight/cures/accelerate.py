@@ -6,6 +6,7 @@ import json
 import re
 import threading
 
+from runner.files.json_text import parse_json
 from runner.preflight.cures.files import write_file
 from runner.preflight.cures.model import Cure, OnOutput
 from runner.preflight.cures.settings import set_cure
@@ -69,7 +70,7 @@ def user_config_cure(facts: Facts, found: AccelerateConfig) -> Cure | None:
 def changed(text: str, wanted: dict[str, str]) -> str:
     """The YAML or JSON text with changed top-level values; a missing key is added."""
     if text.lstrip().startswith("{"):
-        values = json.loads(text)
+        values = parse_json(text)
         values.update({k: v == "true" if v in ("true", "false") else v for k, v in wanted.items()})
         return json.dumps(values, indent=2) + "\n"
     for name, value in wanted.items():

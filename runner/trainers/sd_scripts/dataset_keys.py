@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from runner.files.json_text import parse_json
 from runner.files.regular_file import read_text
 from runner.files.toml_text import parse_toml
 
@@ -39,10 +39,10 @@ def dataset_keys(text: str) -> dict[str, Any] | None:
 
     The first dataset has no number: `dataset.resolution`, `dataset.subset1.num_repeats`; the second one is
     `dataset.set2.resolution`. Values of [general] are listed in each dataset that falls back to them."""
-    for parse in (parse_toml, json.loads):
+    for parse in (parse_toml, parse_json):
         try:
             found = parse(text)
-        except (ValueError, RecursionError):
+        except ValueError:
             continue
         return flat_keys(found) if isinstance(found, dict) else None
     return None

@@ -45,7 +45,7 @@ def dataset_fingerprints(
     config = flags.get("dataset_config")
     if isinstance(config, str) and config:
         try:
-            found["dataset_config"] = hashlib.sha256((base_dir / config).read_bytes()).hexdigest()
+            found["dataset_config"] = hashlib.sha256(read_bytes(base_dir / config)).hexdigest()
         except OSError:
             pass
     try:

@@ -6,7 +6,6 @@ checked against the real loop by `scripts/check_forecast.py`.
 from __future__ import annotations
 
 import dataclasses
-import json
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.flags import whole
+from runner.files.json_text import parse_json
+from runner.files.regular_file import read_text
 from runner.model import Forecast
 from runner.trainers.sd_scripts.dataset import (
     DatasetPlan,
@@ -234,7 +235,7 @@ def _state_step(flags: Mapping[str, Any], base_dir: Path) -> int | None:
         return None
     file = base_dir / str(resume) / "train_state.json"
     try:
-        step = json.loads(file.read_text(encoding="utf-8"))["current_step"]
+        step = parse_json(read_text(file))["current_step"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return step if isinstance(step, int) else None

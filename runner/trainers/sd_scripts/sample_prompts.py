@@ -5,7 +5,6 @@ and line_to_prompt_dict, v0.9 to v0.10)."""
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.flags import whole
+from runner.files.json_text import parse_json
 from runner.files.regular_file import read_text
 from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.steps import Steps
@@ -70,7 +70,7 @@ def read_prompt_file(path: Path, since: float) -> PromptFile:
         return PromptFile(name, problem=f"{path.name} no longer exists")
     except OSError as error:
         return PromptFile(name, problem=f"{path.name} cannot be read: {error.strerror}")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         return PromptFile(name, problem=f"{path.name} has no prompts: {error}"[:300])
     return PromptFile(name, prompts, found.st_mtime > since)
 
@@ -83,7 +83,7 @@ def parse_prompts(text: str, name: str) -> tuple[SamplePrompt, ...]:
         subsets = shared["subset"]
         return tuple(_from_table({**shared, **subset}) for subset in subsets)
     if name.endswith(".json"):
-        entries = json.loads(text)
+        entries = parse_json(text)
         if not isinstance(entries, list):
             raise ValueError("it is not a list")
         return tuple(parse_line(e) if isinstance(e, str) else _from_table(e) for e in entries)

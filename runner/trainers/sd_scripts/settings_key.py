@@ -9,11 +9,9 @@ retried run has one too.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import stat
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
@@ -24,6 +22,9 @@ import msgspec
 
 from runner.config.flags import flags_begin, launcher_flags, read_flags
 from runner.config.model import Config
+from runner.files.json_text import parse_json
+from runner.files.regular_file import read_text
+from runner.files.toml_text import parse_toml
 from runner.trainers.command import build_command
 from runner.trainers.registry import program_of, recorded_trainer
 from runner.trainers.sd_scripts.config_file import trainer_flags
@@ -160,11 +161,11 @@ def _dataset(flags: Mapping[str, Any], cwd: Path) -> Any:
     if not isinstance(name, str) or not name:
         return None
     try:
-        text = (cwd / name).read_text(encoding="utf-8", errors="replace")
-        return _plain(json.loads(text) if name.lower().endswith(".json") else tomllib.loads(text))
+        text = read_text(cwd / name, errors="replace")
+        return _plain(parse_json(text) if name.lower().endswith(".json") else parse_toml(text))
     except OSError:
         return None
-    except (ValueError, RecursionError):
+    except ValueError:
         return text
 
 

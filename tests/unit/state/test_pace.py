@@ -72,3 +72,14 @@ def test_steps_that_are_longer_than_two_looks_are_no_sleep() -> None:
         if tick % 60 == 0:
             pace.on_step(tick // 60 + 1, now)
     assert pace.seconds_per_step == pytest.approx(30.0)
+
+
+@pytest.mark.parametrize("jump_s", [-86_400.0, -3600.0, 3600.0, 86_400.0])
+def test_a_clock_set_since_the_last_step_moves_the_time_left_by_a_step_at_most(
+    jump_s: float,
+) -> None:
+    pace = Pace()
+    for step in range(1, 21):
+        pace.look(1000.0 + step)
+        pace.on_step(step, 1000.0 + step)
+    assert pace.eta_s(20, 100, 1020.0 + jump_s) == pytest.approx(80.0, abs=1.0)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from runner.config.positions import KeyPath, key_lines
+from runner.files.json_text import parse_json
 from runner.files.regular_file import read_text
 from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.dataset.schema import MASKS, check_config
@@ -54,11 +55,9 @@ def load_dataset_file(path: Path) -> dict[str, Any]:
             f"{path}: a dataset config must end in .toml or .json.",
             f"not supported config file format / 対応していない設定ファイルの形式です: {path}",
         )
-    parse: Callable[[str], dict[str, Any]] = json.loads if suffix == ".json" else parse_toml
+    parse: Callable[[str], dict[str, Any]] = parse_json if suffix == ".json" else parse_toml
     try:
         return parse(read_text(path))
-    except RecursionError:
-        raise DatasetError(f"{path}: not valid JSON: nested too deeply.") from None
     except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
         theirs = "JSONDecodeError" if suffix == ".json" else "TomlDecodeError"
         sentence = f"{path}: not valid {suffix[1:].upper()}: {error}."

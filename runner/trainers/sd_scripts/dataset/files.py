@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runner.files.json_text import parse_json
+from runner.files.regular_file import read_text
 from runner.trainers.sd_scripts.dataset.header import ImageHeader, read_header
 from runner.trainers.sd_scripts.dataset.listing import Listing, cached_latents, sizes_from_names
 from runner.trainers.sd_scripts.dataset.metadata_file import read_metadata
@@ -48,7 +49,7 @@ class FolderImages:
         if not image_dir or not file.is_file():
             return None
         try:
-            loaded = json.loads(file.read_text(encoding="utf-8"))
+            loaded = parse_json(read_text(file))
             sizes = {
                 str(path): (int(entry["resolution"][0]), int(entry["resolution"][1]))
                 for path, entry in loaded.items()
@@ -143,7 +144,9 @@ def read_caption(image: Path, extension: str, wildcard: bool = False) -> str | N
 
 def _first_line(path: Path, wildcard: bool) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read: {error.strerror}.", str(error)) from error
     except UnicodeDecodeError as error:
         raise DatasetError(
             f"{path}: the caption is not UTF-8: save it as UTF-8.", str(error), "UnicodeDecodeError"

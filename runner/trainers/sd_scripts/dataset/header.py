@@ -7,6 +7,7 @@ formats are left to the library imagesize.
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,8 +36,11 @@ class ImageHeader:
 
 def read_header(path: str | Path) -> ImageHeader | None:
     """None: not an image, or an unreadable header. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY)
+    # without O_NONBLOCK, opening a FIFO would wait for its writer
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
         head = os.read(descriptor, _FIRST_READ)
         try:
             found = _known(descriptor, head)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from runner.files.json_text import parse_json
 from runner.files.regular_file import read_text
 from runner.trainers.sd_scripts.dataset.listing import Listing, cached_latents, size_in_name
 from runner.trainers.sd_scripts.dataset.spec import DatasetError, Size
@@ -66,8 +67,8 @@ def read_metadata(
 def _entries(text: str, by_line: bool) -> Mapping[str, Any]:
     if by_line:
         lines = text.removesuffix("\n").split("\n") if text else ()
-        return {entry["image_path"]: entry for entry in map(json.loads, lines)}
-    loaded = json.loads(text)
+        return {entry["image_path"]: entry for entry in map(parse_json, lines)}
+    loaded = parse_json(text)
     if not isinstance(loaded, Mapping):
         raise TypeError("it has no object with an entry per image")
     return loaded

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import re
 import tomllib
 from contextlib import suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from runner.config.model import Trainer
 from runner.config.paths import absolute
+from runner.files.json_text import parse_json
 from runner.files.regular_file import read_bytes
 from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.importers.dialects import as_shell
@@ -131,8 +131,8 @@ def _kind(text: str, suffix: str) -> str:
         return "shell"
     if text.lstrip().startswith("{"):
         try:
-            return "shell" if "cells" in json.loads(text) else ".json"
-        except (ValueError, RecursionError):
+            return "shell" if "cells" in parse_json(text) else ".json"
+        except ValueError:
             return "shell"
     try:
         return ".toml" if looks_like_config(parse_toml(text)) else "shell"

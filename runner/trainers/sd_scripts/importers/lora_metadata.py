@@ -7,7 +7,6 @@ only names there, so they stay to be filled in.
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.files.header import Broken, read_header
+from runner.files.json_text import parse_json
 from runner.trainers.sd_scripts.flag_table import shipped_flags
 from runner.trainers.sd_scripts.importers.find import Context
 from runner.trainers.sd_scripts.importers.flag_dialects import Settings
@@ -117,6 +117,6 @@ def _images(text: str) -> str:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_json(text)
+    except ValueError:
         return None

@@ -12,6 +12,7 @@ from typing import Any
 
 from runner.config.errors import kind
 from runner.config.positions import syntax_problem
+from runner.files.json_text import parse_json
 from runner.files.toml_text import parse_toml
 from runner.trainers.sd_scripts.config_file import entries, of_the_gui
 from runner.trainers.sd_scripts.flag_table import lora_script_of
@@ -54,7 +55,7 @@ def parse_settings(text: str, source: str, suffix: str) -> Any:
     """`suffix`: .toml, .json or .yaml. Floats keep their text. Raises ImportRefused."""
     try:
         if suffix == ".json":
-            return json.loads(text, parse_float=Number)
+            return parse_json(text, parse_float=Number)
         if suffix in (".yaml", ".yml"):
             return parse_yaml(text)
         return parse_toml(text, parse_float=Number)

@@ -48,7 +48,7 @@ def refusal(desk: Desk, text: str, name: str) -> str:
             '{"LoRA_type": "Standard", "sample_prompts": "\\udfff"}',
             "of sample_prompts.txt",
         ),
-        ("a.json", '{"LoRA_type":' * 30_000, "nested too deep"),
+        ("a.json", '{"LoRA_type":' * 30_000, "Nested too deep"),
         ("a.json", '{"LoRA_type": "Standard", "x": ' + "[" * 900 + "]" * 900 + "}", ""),
         ("a.toml", "output_name = " + "[" * 100_000, "nested too deeply"),
         ("a.toml", "output_name" + ".a" * 2_000 + " = 1", "nested too deeply"),

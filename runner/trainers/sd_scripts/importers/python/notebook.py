@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Iterator
 
+from runner.files.json_text import parse_json
 from runner.trainers.sd_scripts.importers.model import ImportRefused
 from runner.trainers.sd_scripts.importers.python.calls import SHELL_CELL, SHELL_LINE
 
@@ -20,10 +20,10 @@ _TOP_LEVEL_AWAIT = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 def cells_of(text: str, source: str) -> list[str]:
     """The code cells of an .ipynb. Raises ImportRefused."""
     try:
-        cells = json.loads(text)["cells"]
+        cells = parse_json(text)["cells"]
         found = [cell["source"] for cell in cells if cell.get("cell_type") == "code"]
         return ["".join(one) for one in found]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise ImportRefused(f"{source} is not a complete notebook; save it again") from None
 
 
