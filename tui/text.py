@@ -22,7 +22,7 @@ _ESCAPES = re.compile(
     r"|\x1b[ -/]*[0-~]?"  # all other escapes, and the head of an open OSC or DCS
 )
 _BREAKS = re.compile(r"[\n\r\v\f\x85\u2028\u2029]+")
-_INVISIBLE = re.compile(
+INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x9f"  # C0, DEL, C1
     "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ufe00-\ufe0f\U000e0000-\U000e0fff]"  # variation selectors, tags
@@ -41,7 +41,7 @@ def clean(text: str | bytes | None, limit: int = LIMIT_CHARACTERS) -> str:
         return text[:limit]
     text = _ESCAPES.sub("", text)
     text = _BREAKS.sub(" ", text).replace("\t", TAB)
-    text = _SURROGATES.sub("\ufffd", _INVISIBLE.sub("", text))
+    text = _SURROGATES.sub("\ufffd", INVISIBLE.sub("", text))
     return text[:limit]
 
 

@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from runner.config.flags import flags_begin, read_flags
+from runner.config.hiding import hidden_command
 from runner.model import RunSpec, RunState, Status
 from runner.store.journal import readable
 from runner.store.registry import LOOK_BACK_RUNS, run_paths
@@ -57,7 +58,7 @@ class Likeness:
             script = Path(command[flags_begin(command) - 1]).name
         except (ValueError, IndexError):
             return None
-        given = read_flags(command)
+        given = read_flags(hidden_command(command))  # as stored in spec.json
         if "config_file" in given or ("dataset_config" in given and spec.dataset_text is None):
             return None
         free = FREE_FLAGS | _SAME_PACE

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
 from runner.config.positions import KeyPath, key_lines
+from runner.model import RunSpec
 
 T = TypeVar("T")
 HIDDEN = "(hidden)"
@@ -76,6 +77,19 @@ def _without_values(argv: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def hidden_env(env: Mapping[str, str | None]) -> dict[str, str | None]:
     return {name: value and shown_value(name, value) for name, value in env.items()}
+
+
+def hidden_spec(spec: RunSpec) -> RunSpec:
+    """As stored in spec.json. The secrets that the trainer needs are in the plan of each attempt alone."""
+    forecast = spec.forecast
+    return dataclasses.replace(
+        spec,
+        command=hidden_command(spec.command),
+        env=hidden_env(spec.env),
+        config_text=spec.config_text and hidden_config(spec.config_text),
+        forecast=forecast
+        and dataclasses.replace(forecast, command=hidden_command(forecast.command)),
+    )
 
 
 def secret_values(

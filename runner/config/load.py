@@ -32,6 +32,7 @@ from runner.config.reading import (
     bounds,
     flag,
     one_of,
+    path_text,
     reads,
     text,
     texts,
@@ -57,7 +58,7 @@ def _device(value: Any) -> str:
 
 @reads(type="string", pattern=r"\.py$")
 def _script(value: Any) -> str:
-    if not text(value).endswith(".py"):
+    if not path_text(value).endswith(".py"):
         raise Wrong(f'is "{value}"; use a Python file such as train_network.py')
     return str(value)
 
@@ -72,10 +73,12 @@ _GUARD = {
 #: section -> its keys; those without keys contain flags, or have their own reader
 _SECTIONS: Mapping[str, Mapping[str, Reader]] = {
     "trainer": {
-        "sd_scripts": text.about(
+        "sd_scripts": path_text.about(
             f'Folder of sd-scripts, or "{EMBEDDED}" for the built-in trainer. Required.'
         ),
-        "python": text.about("Python of the trainer. Default: the venv in or beside `sd_scripts`."),
+        "python": path_text.about(
+            "Python of the trainer. Default: the venv in or beside `sd_scripts`."
+        ),
         "script": _script.about(
             "Training script: a file in `sd_scripts`, or a path. Default: train_network.py."
         ),

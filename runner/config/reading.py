@@ -4,6 +4,7 @@ Every problem is collected with its line instead of stopping at the first."""
 from __future__ import annotations
 
 import math
+import os
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -44,12 +45,26 @@ def reads(**schema: Any) -> Callable[[Callable[[Any], Any]], Reader]:
 PLACE = "--set"
 
 
+#: of Linux; a name's of macOS too
+PATH_LIMIT, NAME_LIMIT_BYTES = 4000, 255
+
+
 class Wrong(ValueError):
     """Continues a sentence that starts with the key's name. `at`: the place inside its value."""
 
     def __init__(self, text: str, *at: str | int) -> None:
         super().__init__(text)
         self.at = at
+
+
+def _check_null(key: str, value: Any) -> None:
+    """No command line, environment or path can hold a null byte. Raises Wrong."""
+    level: list[Any] = [key, value]
+    while level:
+        if any(isinstance(one, str) and "\0" in one for one in level):
+            raise Wrong("contains a null byte; remove it")
+        tables = (part for one in level if isinstance(one, dict) for part in (*one, *one.values()))
+        level = [*tables, *(part for one in level if isinstance(one, list) for part in one)]
 
 
 @dataclass(slots=True)
@@ -94,6 +109,7 @@ class Section:
             try:
                 if key not in readers:
                     raise Wrong((instead or {}).get(key) or _unknown(key, readers))
+                _check_null(key, value)
                 found[key] = readers[key](value)
             except Wrong as wrong:
                 self.refuse(key, str(wrong), *wrong.at)
@@ -121,8 +137,11 @@ class Section:
                 if name in found:
                     raise Wrong(f"is given twice (as {name}); remove one of them")
                 own = (ours or {}).get(name)
+                _check_null(key, raw)
                 value = own(raw) if own else _flag_value(name, raw)
                 found[name] = resolved(name, value, base)
+                if name in PATH_FLAGS and isinstance(value, str):
+                    path_text(value)
                 if known is not None and not own:
                     _check_flag(name, value, known)
             except Wrong as wrong:
@@ -154,6 +173,14 @@ def anything(value: Any) -> Any:
 def text(value: Any) -> str:
     if not _checked(value, str, 'text; write it in quotes: "..."').strip():
         raise Wrong("is empty; give a value or remove the line")
+    return str(value)
+
+
+@reads(type="string", pattern=r"\S")
+def path_text(value: Any) -> str:
+    parts = text(value).split("/")
+    if len(value) > PATH_LIMIT or any(len(os.fsencode(part)) > NAME_LIMIT_BYTES for part in parts):
+        raise Wrong("is longer than a path can be")
     return str(value)
 
 

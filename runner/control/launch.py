@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.config.channels import Channels, write_channels
+from runner.config.hiding import hidden_spec
 from runner.control.orders import Refused, refuse_foreign, start_supervisor
 from runner.files.private import FOLDER_MODE, open_lock, own_copy, private_folder
 from runner.model import SCHEMA, AttemptPlan, CheckResult, Overwrite, RunSpec, Status
@@ -102,7 +103,7 @@ def start_run(
                 write_channels(run, channels)
             lock = _lock_run(run, 1)
             try:
-                write_json(run.spec, replace(spec, detached_by=words), durable=True)
+                write_json(run.spec, hidden_spec(replace(spec, detached_by=words)), durable=True)
                 start_supervisor(run, prefix, lock)
             finally:
                 os.close(lock)

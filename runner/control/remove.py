@@ -146,7 +146,8 @@ def _stays(path: Path, snapshot: RunSnapshot) -> Iterator[str]:
     if status is None or spec is None:
         return
     inside = os.path.realpath(path) + os.sep
-    paths = [one.path for one in status.checkpoints if not one.removed]
+    known = (one.path for one in status.checkpoints if not one.removed)
+    paths = [path for path in known if "\0" not in path]  # of a log: no file can have that name
     outside = [
         one
         for one in paths

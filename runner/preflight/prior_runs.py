@@ -12,6 +12,7 @@ from pathlib import Path
 
 from runner.analysis.smoke import smoke_passed
 from runner.config.flags import flags_begin, to_arguments
+from runner.config.hiding import hidden_command
 from runner.config.model import Config
 from runner.model import Outcome, RunSnapshot, RunSpec, Status
 from runner.store.journal import Unreadable, read_json
@@ -138,4 +139,5 @@ def _same_flags(command: Sequence[str], config: Config) -> bool:
         return False
     matter = {name: value for name, value in config.train.items() if name not in FREE_FLAGS}
     given = {word[2:].partition("=")[0] for word in words if word.startswith("--")}
-    return set(to_arguments(matter)) <= set(words) and not given - FREE_FLAGS - matter.keys()
+    wanted, had = hidden_command(to_arguments(matter)), hidden_command(words)
+    return set(wanted) <= set(had) and not given - FREE_FLAGS - matter.keys()

@@ -112,7 +112,7 @@ def launched(plan_path: str, log: int) -> "subprocess.Popen[bytes]":
             command, cwd=plan["cwd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             env=environment, start_new_session=True, preexec_fn=prepare_child,
         )  # fmt: skip
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, subprocess.SubprocessError) as error:  # ValueError: a NUL byte
         raise CannotStart(f"cannot start {command[0]}: {error}") from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import time
@@ -95,11 +96,12 @@ def resolve(text: str) -> Path:
     """
     if text == "last":
         return _last()
-    direct = Path(text).expanduser()
-    if text and os.sep not in text and not text.startswith(".") and (runs_root() / text).is_dir():
-        return runs_root() / text  # without reading thousands of others
-    if os.sep in text and (direct / "spec.json").exists():
-        return direct.absolute()
+    direct = Path(os.path.expanduser(text))  # noqa: PTH111 - an unknown user is no error
+    with contextlib.suppress(OSError):  # longer than a path can be
+        if text and os.sep not in text and text[0] != "." and (runs_root() / text).is_dir():
+            return runs_root() / text  # without reading thousands of others
+        if os.sep in text and (direct / "spec.json").exists():
+            return direct.absolute()
     paths = run_paths()
     exact = [path for path in paths if path.name == text]
     fitting = exact or [path for path in paths if text and path.name.startswith(text)]

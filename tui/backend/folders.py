@@ -12,6 +12,7 @@ from pathlib import Path
 
 def show_folder(path: str) -> str:
     """Open the folder of that file; the result is a sentence that names the folder."""
+    path = str(Path(path).absolute())  # never an option of the opener
     folder = str(Path(path).parent)
     command = folder_opener(path, os.environ)
     if command is None:

@@ -21,7 +21,7 @@ from runner.store.reader import RunReader
 from runner.store.registry import RunNotFound, resolve
 from runner.store.rundir import RunDir
 from tui.cli.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
-from tui.text import clean
+from tui.text import INVISIBLE, clean
 from tui.words.progress import loss_now
 from tui.words.table import Column, Line, table_lines
 
@@ -93,6 +93,8 @@ def print_json(value: Any) -> None:
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
     if not text.isascii() and "utf" not in (sys.stdout.encoding or "utf").lower():
         text = json.dumps(json.loads(text), indent=2)
+    # JSON itself allows the control characters above ASCII, which terminals obey
+    text = INVISIBLE.sub(lambda found: json.dumps(found[0])[1:-1], text)
     sys.stdout.write(f"{text}\n")
 
 

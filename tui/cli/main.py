@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         handler = getattr(import_module(f"tui.cli.{module}"), function)
         return int(handler(options))
     except Fail as error:
-        sys.stderr.write(f"plasma-tui: {error}\n")
+        _explain(error)
         return error.code
     except Exception as error:
         return _refused(error)
@@ -58,16 +58,22 @@ def main(arguments: list[str] | None = None) -> int:
 def _refused(error: Exception) -> int:
     """What the runner refuses is a sentence; anything else is raised again."""
     from runner.model.refusal import Refusal
-    from tui.text import clean
 
     if isinstance(error, BrokenPipeError):  # `plasma-tui log last | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     if not isinstance(error, Refusal):
         raise error
+    _explain(error)
+    return NO
+
+
+def _explain(error: Exception) -> None:
+    """Its text may hold names of files and of runs."""
+    from tui.text import clean
+
     text = "\n".join(clean(line) for line in str(error).split("\n"))
     sys.stderr.write(f"plasma-tui: {text}\n")
-    return NO
 
 
 def _allow_any_locale() -> None:

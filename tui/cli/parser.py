@@ -180,7 +180,9 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**({"formatter_class": Formatter} | named))
 
     def error(self, message: str) -> NoReturn:
-        self.exit(WRONG_USE, f"{self.prog}: {message} (see `{self.prog} --help`)\n")
+        from tui.text import clean  # what was typed may be pasted
+
+        self.exit(WRONG_USE, f"{self.prog}: {clean(message)} (see `{self.prog} --help`)\n")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if isinstance(action, argparse._SubParsersAction) and value not in action.choices:

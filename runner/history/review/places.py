@@ -38,7 +38,7 @@ def sizes_now(checkpoints: Sequence[Checkpoint], cwd: str) -> dict[str, int | No
     for one in checkpoints:
         try:
             found[one.path] = (Path(cwd) / one.path).stat().st_size
-        except OSError:
+        except (OSError, ValueError):  # ValueError: a name that no file can have
             found[one.path] = None
     return found
 
