@@ -42,7 +42,8 @@ PHASES: dict[str, tuple[bytes | None, float]] = {
 #: phases of which there are several in an attempt
 REPEATED = ("training", "saving a checkpoint", "saving a state", "verifying")
 SCREEN = ("-m", "tui.cli", "attach")
-ATTEMPT_S = 240.0
+#: generous: a machine that does other work at the same time is slow
+ATTEMPT_S = 400.0
 POLL_S = 0.004
 #: looking at every process of the machine costs milliseconds
 LOOK_S = 0.7

@@ -18,7 +18,9 @@ from tests.torture.life import Life, Overdue, succeeded
 from tests.torture.project import Trainer
 from tests.torture.reference import Reference, reference_of
 
-ATTEMPTS_AT_MOST = 6
+#: after these the rest of the training is left in peace
+ATTEMPTS_WITH_FAULTS = 5
+ATTEMPTS_AT_MOST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class Torture:
         self, life: Life, chosen: list[tuple[Fault, str]], points: list[Point]
     ) -> RunSnapshot:
         while True:
-            if chosen:
+            if chosen and life.attempt <= ATTEMPTS_WITH_FAULTS:
                 one, phase = chosen.pop(0)
                 came = life.reach(phase)
                 life.note(f"{one.name} at {came} (wanted {phase})")
@@ -127,7 +129,7 @@ class Torture:
                 did = one.act(life)
                 life.note(did)
                 points.append(Point(one.name, one.family, came, life.attempt, did))
-                if not life.over() and chosen and life.random.random() < 0.75:
+                if not life.over() and chosen and life.random.random() < 0.8:
                     continue  # the next fault in the same attempt
             last = life.settle()
             if succeeded(last) or life.attempt >= ATTEMPTS_AT_MOST or not life.resume():
@@ -135,8 +137,8 @@ class Torture:
 
 
 def _choose(rng: random.Random, table: Sequence[Fault]) -> Iterator[tuple[Fault, str]]:
-    """Two to seven faults, each with a phase."""
-    for _ in range(rng.randint(2, 7)):
+    """Four to fourteen faults, each with a phase."""
+    for _ in range(rng.randint(4, 14)):
         one = rng.choices(table, [f.weight for f in table])[0]
         yield one, rng.choice(one.phases)
 
