@@ -3,8 +3,9 @@
 # make test-fast  unit and screen tests, without those marked slow
 # make lint    style, types, import rules               make bench                   the measurements (less than 5 minutes)
 # make docs    pages and pictures of docs/              make docs ARGS=--pages          without the pictures
+# make audit   known vulnerabilities of the packages, where the service can be reached
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint bench docs clean
+.PHONY: help demo test test-fast lint bench docs audit clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -16,7 +17,7 @@ ARGS ?=
 WORKERS ?= 4
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 5
+	@sed -n 's/^# //p' Makefile | head -n 6
 
 # Runs again when what is to be installed has changed.
 $(INSTALLED): pyproject.toml constraints.txt
@@ -48,6 +49,9 @@ bench: $(INSTALLED)
 
 docs: $(INSTALLED)
 	@$(PYTHON) -m scripts.docs $(ARGS)
+
+audit: $(INSTALLED)
+	@$(PYTHON) scripts/audit.py
 
 clean:
 	rm -rf $(VENV) build dist demo plasma-demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
