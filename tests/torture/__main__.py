@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.torture.faults import load_families
 from tests.torture.project import TRAINERS
-from tests.torture.run import Result, Torture
+from tests.torture.run import Result, Torture, drawn
 from tests.torture.table import table_of
 
 
@@ -56,11 +56,11 @@ def main() -> int:
         if not table:
             raise SystemExit(f"no fault and no family is called {args.only}")
     scratch = args.scratch or Path(tempfile.mkdtemp(prefix="plasma-torture-"))
-    torture = Torture(TRAINERS[args.trainer](), table, scratch)
+    torture = Torture(TRAINERS[args.trainer](), scratch)
     results: list[Result] = []
     until, seed = time.monotonic() + 60 * args.minutes, args.seed
     while time.monotonic() < until and sum(len(r.points) for r in results) < args.points:
-        result = torture.live(seed)
+        result = torture.live(seed, drawn(seed, table, torture.trainer.name))
         results.append(result)
         if args.results:
             with args.results.open("a") as stream:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from functools import partial
 from itertools import combinations
 
+from scripts.bench.terminal import TimedOut
 from tests.torture.faults import BROKEN, KILLED, UNHARMED, fault, frozen
 from tests.torture.life import Life
 
 FAMILY = "processes"
+#: on a busy machine
+SCREEN_ENDS_S = 30.0
 ROLES = ("screen", "supervisor", "keeper", "launcher", "trainer", "worker")
 #: roles that the training can do without
 SPARE = {"screen", "supervisor", "keeper"}
@@ -71,6 +75,11 @@ def polite_signals(life: Life) -> str:
 
 @fault("terminal hang-up of a screen", FAMILY, needs=("screen",))
 def hang_up(life: Life) -> str:
+    """A screen without a terminal ends by itself."""
     for screen in life.screens:
         screen.hang_up()
+        with contextlib.suppress(OSError, TimedOut):
+            screen.wait_exit(SCREEN_ENDS_S)
+    if left := life.processes().get("screen"):
+        life.wrong.append(f"a screen lived on without a terminal: {left}")
     return f"{len(life.screens)} screens hung up"

@@ -204,14 +204,16 @@ class Life:
         return whole[at:] if at >= 0 else b""
 
     def reach(self, phase: str) -> str:
-        """Wait for a random moment of the phase; returns the phase that the run is in then: `ended` if it was
-        over before."""
+        """Wait for a random moment of the phase; returns the phase in which the run is then: a later
+        one if this one was over."""
         begin, within_s = PHASES[phase]
         number = self.random.randint(1, 4) if phase in REPEATED else 1
         delay_s = self.random.uniform(0.0, within_s)
         deadline = time.monotonic() + ATTEMPT_S
         due = time.monotonic() + LOOK_S
+        met = begin is None and not self.console()
         while begin is not None and self.console().count(begin) < number:
+            met = True
             if time.monotonic() > due:  # a supervisor that is dead cannot say that the run is over
                 if self.over() or time.monotonic() > deadline:
                     return "ended"
@@ -219,7 +221,17 @@ class Life:
                 due = time.monotonic() + LOOK_S
             time.sleep(POLL_S)
         time.sleep(delay_s)
-        return "ended" if self.over() else phase
+        if self.over():
+            return "ended"
+        return phase if met else self._coarse_phase()
+
+    def _coarse_phase(self) -> str:
+        """By the last sign in the console."""
+        console = self.console()
+        for phase in ("ended", "ending", "training"):
+            if (PHASES[phase][0] or b"") in console:
+                return "ending" if phase == "ended" else phase
+        return "caching" if console else "starting"
 
     # ------------------------------------------------------------------ processes
 

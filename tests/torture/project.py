@@ -99,7 +99,6 @@ optimizer_type = "AdamW"
 learning_rate = 1e-3
 mixed_precision = "no"
 max_data_loader_n_workers = {workers}
-{"persistent_data_loader_workers = true" if workers else ""}
 seed = 42
 [smoke]
 gate = false

@@ -6,14 +6,15 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from runner.model import RunSnapshot
 from tests.torture.faults import Fault
-from tests.torture.judge import READOPTION_S, judge
+from tests.torture.judge import judge
 from tests.torture.life import Life, Overdue, succeeded
 from tests.torture.project import Trainer
 from tests.torture.reference import Reference, reference_of
@@ -25,7 +26,7 @@ ATTEMPTS_AT_MOST = 8
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One fault at one moment. `phase`: in which it really came. `outcome`: of the attempt it met."""
+    """One fault at one moment. `phase`: in which it really came."""
 
     fault: str
     family: str
@@ -52,12 +53,36 @@ class Result:
         return json.dumps(asdict(self))
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a seed has decided: the project, and each fault with the phase in which it is to come."""
+
+    launcher: str
+    workers: int
+    screen: bool
+    faults: tuple[tuple[Fault, str], ...]
+
+
+def drawn(seed: int, table: Sequence[Fault], trainer: str) -> Plan:
+    """Four to fourteen faults of those that the project allows."""
+    rng = random.Random(f"{seed} {trainer}")
+    launcher = "accelerate" if rng.random() < 0.25 else "python"
+    workers = 1 if rng.random() < 0.15 else 0
+    screen = rng.random() < 0.2
+    given = {"screen"} if screen else set()
+    given |= {"launcher"} if launcher == "accelerate" else set()
+    given |= {"worker"} if workers else set()
+    given |= {"root"} if os.geteuid() == 0 else set()
+    able = [one for one in table if one.needs <= given]
+    chosen = rng.choices(able, [one.weight for one in able], k=rng.randint(4, 14))
+    return Plan(launcher, workers, screen, tuple((one, rng.choice(one.phases)) for one in chosen))
+
+
 @dataclass
 class Torture:
-    """`table`: the faults to choose from. `scratch`: where lives take place, a folder each."""
+    """`scratch`: where lives take place, a folder each."""
 
     trainer: Trainer
-    table: Sequence[Fault]
     scratch: Path
     references: dict[tuple[str, int], Reference] = field(default_factory=dict)
 
@@ -78,27 +103,20 @@ class Torture:
                 life.clean_up()
         return self.references[key]
 
-    def live(self, seed: int) -> Result:
-        """One life: faults until the seed has no more, resumed until it has ended well."""
-        rng = random.Random(f"{seed} {self.trainer.name}")
-        launcher = "accelerate" if rng.random() < 0.25 else "python"
-        workers = 1 if rng.random() < 0.15 else 0
-        screens = rng.random() < 0.2
-        given = {"screen"} if screens else set()
-        given |= {"launcher"} if launcher == "accelerate" else set()
-        given |= {"worker"} if workers else set()
-        given |= {"root"} if os.geteuid() == 0 else set()
-        chosen = list(_choose(rng, [f for f in self.table if f.needs <= given]))
-        reference = self.reference(launcher, workers)
-        life = Life(seed, self.scratch / f"life-{seed}", self.trainer, launcher, workers)
+    def live(self, seed: int, plan: Plan) -> Result:
+        """One life: faults until the plan has no more, resumed until it has ended well. `seed`: decides the
+        moments within the phases, and what a fault leaves open."""
+        reference = self.reference(plan.launcher, plan.workers)
+        folder = self.scratch / f"life-{seed}"
+        life = Life(seed, folder, self.trainer, plan.launcher, plan.workers)
         points: list[Point] = []
         lost: list[str] = []
         last: RunSnapshot | None = None
         try:
             life.start()
-            if screens:
+            if plan.screen:
                 life.open_screen()
-            last = self._suffer(life, chosen, points)
+            last = _suffer(life, list(plan.faults), points)
             lost += judge(life, last, reference)
         except Overdue as error:
             lost.append(str(error))
@@ -117,42 +135,27 @@ class Torture:
             round(time.monotonic() - life.began_at, 1), tuple(life.notes),
         )  # fmt: skip
 
-    def _suffer(
-        self, life: Life, chosen: list[tuple[Fault, str]], points: list[Point]
-    ) -> RunSnapshot:
-        while True:
-            if chosen and life.attempt <= ATTEMPTS_WITH_FAULTS:
-                one, phase = chosen.pop(0)
-                came = life.reach(phase)
-                life.note(f"{one.name} at {came} (wanted {phase})")
-                life.allowed |= {str(outcome) for outcome in one.outcomes}
-                did = one.act(life)
-                life.note(did)
-                points.append(Point(one.name, one.family, came, life.attempt, did))
-                if not life.over() and chosen and life.random.random() < 0.8:
-                    continue  # the next fault in the same attempt
-            last = life.settle()
-            if succeeded(last) or life.attempt >= ATTEMPTS_AT_MOST or not life.resume():
-                return last
 
-
-def _choose(rng: random.Random, table: Sequence[Fault]) -> Iterator[tuple[Fault, str]]:
-    """Four to fourteen faults, each with a phase."""
-    for _ in range(rng.randint(4, 14)):
-        one = rng.choices(table, [f.weight for f in table])[0]
-        yield one, rng.choice(one.phases)
+def _suffer(life: Life, chosen: list[tuple[Fault, str]], points: list[Point]) -> RunSnapshot:
+    while True:
+        if chosen and life.attempt <= ATTEMPTS_WITH_FAULTS:
+            one, phase = chosen.pop(0)
+            came = life.reach(phase)
+            life.note(f"{one.name} at {came} (wanted {phase})")
+            life.allowed |= {str(outcome) for outcome in one.outcomes}
+            did = one.act(life)
+            life.note(did)
+            points.append(Point(one.name, one.family, came, life.attempt, did))
+            if not life.over() and chosen and life.random.random() < 0.8:
+                continue  # the next fault in the same attempt
+        last = life.settle()
+        if succeeded(last) or life.attempt >= ATTEMPTS_AT_MOST or not life.resume():
+            return last
 
 
 def _keep(life: Life, scratch: Path) -> None:
     """The run folder of a life in which something was lost, for a person to look at."""
-    import shutil
-
     target = scratch / "lost" / f"{life.trainer.name}-{life.seed}"
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(life.run.path, target, symlinks=True)
     (target / "torture.txt").write_text("\n".join(life.notes))
-
-
-def slow(result: Result) -> bool:
-    """Did a successor need longer than a person waits?"""
-    return any(one > READOPTION_S for one in result.readopted_s)
