@@ -22,6 +22,23 @@ from runner.process.keeper import trainer_environment as trainer_environment
 _HERE = Path(__file__).parent
 
 
+def _stamp() -> tuple[int, int] | None:
+    try:
+        found = (_HERE / "child.py").stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+_FOUND = _stamp()
+
+
+def installation_changed() -> bool:
+    """Was plasma-tui updated or removed since this process started? Then what it starts is another version, or
+    nothing."""
+    return _stamp() != _FOUND
+
+
 def module_command(module: str, *arguments: str) -> list[str]:
     """argv that runs a module of this installation, whatever the working folder and PYTHONPATH contain."""
     # -E also ignores PYTHONUTF8: file names must be decoded the same way

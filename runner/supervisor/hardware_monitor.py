@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from runner.analysis.guard import Guard
 from runner.hardware.board import Board, default_sources
+from runner.hardware.contention import SlowFacts, slow_reason
 from runner.hardware.host import written_places
 from runner.hardware.processes import UserWatch, busiest
 from runner.hardware.samples import Cadence, line_of, mean_of
@@ -118,8 +119,6 @@ class HardwareMonitor:
 
     async def why_slow(self) -> str | None:
         """The likely reason, from changes since the best pace. Takes a second."""
-        from runner.hardware.contention import SlowFacts, slow_reason
-
         ours = self._ours()
         busy = await asyncio.to_thread(busiest, ours, 1.0)
         before, now = mean_of(self.watch.best), mean_of(self.watch.now)

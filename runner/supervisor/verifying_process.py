@@ -1,22 +1,32 @@
 """The process that verifies files: niced, one for many files, with a time limit. Its start (Python, numpy)
 takes longer than most files: 100 files with one process each took minutes.
+
+If plasma-tui was updated or removed during the training and that process fails, files are verified in a thread
+of this one: everything that needs is imported from the start, except numpy.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
-from runner.checkpoints.verify import Verification
-from runner.process.spawn import module_command
+from runner.checkpoints import weights_scan as weights_scan  # `verify` imports it when it needs it
+from runner.checkpoints.verify import ONE_THREAD, Verification, verify
+from runner.process.spawn import installation_changed, module_command
+
+log = logging.getLogger("supervisor")
 
 #: time limit of a verification: a hung disk must not cost the verdict
 PATIENCE_S, PATIENCE_BYTES_PER_S = 120.0, 2e6
 #: an answer is one line; norms of thousands of blocks fit in it
 _LINE_BYTES = 1 << 26
+_NO_NUMPY = "its numbers are not checked: plasma-tui was removed during the training"
 
 
 class NotVerified(Exception):
@@ -28,6 +38,8 @@ class VerifyingProcess:
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
+        #: files are verified in this process
+        self._here = False
 
     async def verify(self, path: str) -> Verification:
         """Verify one file or state folder. Raises NotVerified."""
@@ -35,7 +47,7 @@ class VerifyingProcess:
         with contextlib.suppress(OSError):
             patience_s += Path(path).stat().st_size / PATIENCE_BYTES_PER_S
         try:
-            return await asyncio.wait_for(self._ask(path), patience_s)
+            return await asyncio.wait_for(self._answer(path), patience_s)
         except TimeoutError:
             await self.close()
             raise NotVerified(f"its disk did not respond within {patience_s:.0f} s") from None
@@ -43,6 +55,19 @@ class VerifyingProcess:
             # a late answer must not be taken for the next file's
             await self.close()
             raise
+
+    async def _answer(self, path: str) -> Verification:
+        if not self._here:
+            try:
+                return await self._ask(path)
+            except NotVerified:
+                if not installation_changed():
+                    raise
+            await self.close()
+            log.warning("plasma-tui was updated or removed: this process verifies the files")
+            self._here = True
+            os.environ.update(ONE_THREAD)
+        return await asyncio.to_thread(_verify_here, path)
 
     async def _ask(self, path: str) -> Verification:
         process = await self._started()
@@ -85,6 +110,14 @@ class VerifyingProcess:
         # one stuck in the kernel does not exit
         with contextlib.suppress(TimeoutError, OSError):
             await asyncio.wait_for(process.communicate(), 1.0)
+
+
+def _verify_here(path: str) -> Verification:
+    try:
+        return verify(Path(path))
+    except ImportError:
+        found = verify(Path(path), finite=False)
+        return replace(found, problem=found.problem or _NO_NUMPY)
 
 
 def _ended(code: int | None) -> str:
