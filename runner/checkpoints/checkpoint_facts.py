@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
@@ -72,18 +72,21 @@ def bad_mark(one: Checkpoint) -> str | None:
     return NAN if one.finite is False else None
 
 
+def is_reference(other: Checkpoint, one: Checkpoint, base_step: int) -> bool:
+    """Is `other` good, and of an earlier step of the same training? `base_step`: where the attempt started;
+    what earlier attempts wrote beyond it was trained again."""
+    if one.step is None or other.step is None or other.step >= one.step:
+        return False
+    good = other.complete and other.finite and other.norm is not None
+    return bool(good) and (other.attempt == one.attempt or other.step <= base_step)
+
+
 def compared(
     one: Checkpoint, found: Verification, others: Iterable[Checkpoint], base_step: int
 ) -> Checkpoint:
     """With its change and note compared to the newest good one of an earlier true step; norms of deleted
-    files are kept. `base_step`: where the attempt started; what earlier attempts wrote beyond it was trained
-    again."""
-    good = [
-        c for c in others
-        if one.step is not None and c.step is not None and c.step < one.step
-        and c.complete and c.finite and c.norm is not None
-        and (c.attempt == one.attempt or c.step <= base_step)
-    ]  # fmt: skip
+    files are kept. `base_step`: see `is_reference`."""
+    good = [c for c in others if is_reference(c, one, base_step)]
     before = max(good, key=lambda c: (c.step or 0, c.attempt), default=None)
     change = change_of(one.norm, before.norm) if before is not None else None
     return replace(one, norm_change=change, remark=remark_on(one, found, before))
@@ -93,11 +96,11 @@ def compared(
 
 
 def with_fate(
-    one: Checkpoint, expected: Iterable[ExpectedCheckpoint], *, placed: bool
+    one: Checkpoint, expected: Mapping[str, ExpectedCheckpoint], *, placed: bool
 ) -> Checkpoint:
-    """When save_last_n_* deletes it and its state. A file placed next to the others stays: the trainer only
-    deletes files in its own folder."""
-    plan = next((e for e in expected if e.name == one.name), None)
+    """When save_last_n_* deletes it and its state. `expected`: by name. A file placed next to the
+    others stays: the trainer only deletes files in its own folder."""
+    plan = expected.get(one.name)
     if plan is None:
         return _removed_at(one, None, None)
     return _removed_at(one, None if placed else plan.removed_at_step, plan.state_removed_at_step)

@@ -7,7 +7,8 @@ facts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
@@ -25,8 +26,12 @@ class CheckpointBook:
         #: as the trainer named the file: placed under its true step it has another name, which the trainer may
         #: use for a later one
         self._named: dict[int, str] = {}
-        #: every step of a checkpoint, now or earlier: most rows have none
-        self.steps: set[int | None] = set()
+        self._own: list[int] = []
+        #: the first key of each stem, as the trainer named it
+        self._stems: dict[str, int] = {}
+        #: keys by each step that they have or had: ten thousand files must not be searched for every row
+        self._at: dict[int | None, dict[int, None]] = {}
+        self._steps: list[int] = []  # in order
         #: states that were saved before their checkpoint, by its stem
         self._state_of: dict[str, str] = {}
 
@@ -38,7 +43,10 @@ class CheckpointBook:
                 one, state_path=self._state_of.pop(KOHYA_NAMES.parse(one.name).stem, None)
             )
         self._known[key], self._named[key] = one, one.name
-        self.steps.add(one.step)
+        self._note_step(key, one.step)
+        if one.attempt == self.attempt:
+            self._own.append(key)
+            self._stems.setdefault(PurePath(one.name).stem, key)
         return key
 
     def load_earlier(self, checkpoints: Iterable[Checkpoint]) -> None:
@@ -49,9 +57,16 @@ class CheckpointBook:
 
     def change(self, key: int, change: Callable[[Checkpoint], Checkpoint]) -> Checkpoint:
         """Replace the facts with the result of `change`. Returns the result."""
-        self._known[key] = found = change(self._known[key])
-        self.steps.add(found.step)
+        before = self._known[key]
+        self._known[key] = found = change(before)
+        if found.step != before.step:
+            self._note_step(key, found.step)
         return found
+
+    def _note_step(self, key: int, step: int | None) -> None:
+        if step not in self._at and step is not None:
+            insort(self._steps, step)
+        self._at.setdefault(step, {})[key] = None
 
     def update(self, key: int, **fields: Any) -> Checkpoint:
         """Set these fields of Checkpoint and keep all others. Returns the result."""
@@ -60,23 +75,24 @@ class CheckpointBook:
     def add_state(self, path: str) -> Checkpoint | None:
         """A state was saved in `path`. Returns its checkpoint, if there is one yet."""
         stem = PurePath(path).name.removesuffix("-state")
-        for key in self.own_keys:
-            if PurePath(self._named[key]).stem == stem:
-                return self.update(key, state_path=path)
+        if stem in self._stems:
+            return self.update(self._stems[stem], state_path=path)
         self._state_of[stem] = path
         return None
 
     def remove(self, path: str) -> None:
         """The trainer deleted this checkpoint; one that was placed is another file."""
-        for key in self.own_keys:
-            if self._known[key].name == self._named[key] == PurePath(path).name:
+        name = PurePath(path).name
+        for key in self._own:
+            if self._named[key] == name == self._known[key].name:
                 self.update(key, removed=True)
 
     def remove_state(self, path: str) -> None:
         """The trainer deleted this state."""
-        for key in self.own_keys:
+        name = PurePath(path).name
+        for key in self._own:
             state = self._known[key].state_path
-            if state is not None and PurePath(state).name == PurePath(path).name:
+            if state is not None and name in state and PurePath(state).name == name:
                 self.update(key, state_path=None, state_complete=None)
 
     def __getitem__(self, key: int) -> Checkpoint:
@@ -84,7 +100,7 @@ class CheckpointBook:
 
     @property
     def own_keys(self) -> tuple[int, ...]:
-        return tuple(k for k, one in self._known.items() if one.attempt == self.attempt)
+        return tuple(self._own)
 
     @property
     def earlier_keys(self) -> tuple[int, ...]:
@@ -92,7 +108,25 @@ class CheckpointBook:
 
     @property
     def own(self) -> tuple[Checkpoint, ...]:
-        return tuple(one for one in self._known.values() if one.attempt == self.attempt)
+        return tuple(self._known[key] for key in self._own)
+
+    def own_at(self, step: int | None) -> list[int]:
+        """Keys of this attempt's checkpoints of a step."""
+        keys = (key for key in self._at.get(step, ()) if self._known[key].step == step)
+        return [key for key in keys if self._known[key].attempt == self.attempt]
+
+    def before(self, one: Checkpoint) -> Iterator[Checkpoint]:
+        """Checkpoints of earlier steps, the newest first; of one step those of the later attempt. A rewritten
+        file counts once."""
+        if one.step is None:
+            return
+        own = {mine.path for mine in self.own} if len(self._own) < len(self._known) else set()
+        for at in range(bisect_left(self._steps, one.step) - 1, -1, -1):
+            step = self._steps[at]
+            found = (self._known[key] for key in self._at[step] if self._known[key].step == step)
+            for other in sorted(found, key=lambda c: c.attempt, reverse=True):
+                if other.attempt == self.attempt or other.path not in own:
+                    yield other
 
     @property
     def earlier(self) -> tuple[Checkpoint, ...]:

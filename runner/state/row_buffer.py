@@ -100,7 +100,5 @@ class RowBuffer:
     def _smooth(self, row: StepRow) -> None:
         """A checkpoint gets the smoothed loss at its step: a single step's is too noisy."""
         self.smoothing.add(row.loss if row.loss is not None else row.average)
-        if row.step in self._book.steps:
-            for key in self._book.own_keys:
-                if self._book[key].step == row.step:
-                    self._book.update(key, loss=self.smoothing.now)
+        for key in self._book.own_at(row.step):
+            self._book.update(key, loss=self.smoothing.now)

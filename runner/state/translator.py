@@ -7,6 +7,7 @@ results; the same bytes give the same events and rows, so a new supervisor can t
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import replace
 from pathlib import PurePath
 
@@ -214,10 +215,10 @@ class Translator:
 
     def validation_at(self, step: int | None) -> float | None:
         """The loss of the newest validation at or before a true step."""
-        earlier = (
-            loss for at, loss in reversed(self._validations) if step is not None and at <= step
-        )
-        return next(earlier, None)
+        if step is None:
+            return None
+        at = bisect_right(self._validations, step, key=lambda found: found[0])
+        return self._validations[at - 1][1] if at else None
 
     # ----------------------------------------------------------------- files and phases
 

@@ -101,8 +101,8 @@ class NormsFile:
         self.table = NormsTable(path)
         self.table.read()
         self._appender = Appender(path)
-        #: last result per checkpoint: most never change again
-        self._made: dict[Key, tuple[Checkpoint, dict[str, Any]]] = {}
+        #: last result per checkpoint, and whether its details are in the file: most never change again
+        self._made: dict[Key, tuple[Checkpoint, bool, dict[str, Any]]] = {}
 
     def lean(self, status: Status) -> dict[str, Any]:
         """`status` without the details, which are in the file by then; details refused by the disk stay."""
@@ -116,10 +116,12 @@ class NormsFile:
         apart = _apart(checkpoints)
         for one in checkpoints:
             key = key_of(one)
-            if key not in self._made or self._made[key][0] is not one or key not in apart:
-                kept = ROW if key in apart and self._written(one) else _DEFAULTS
-                self._made[key] = one, _set(one, kept)
-            row = self._made[key][1]
+            made, split = self._made.get(key), key in apart
+            if made is None or made[0] is not one or made[1] is not split:
+                written = split and self._written(one)
+                # refused by the disk: the next status tries again
+                made = self._made[key] = one, written, _set(one, ROW if written else _DEFAULTS)
+            row = made[2]
             in_folder = folder and f"{folder}/{one.name}" == one.path
             yield {k: v for k, v in row.items() if k != "path"} if in_folder else row
 

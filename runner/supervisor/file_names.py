@@ -33,10 +33,16 @@ class FileNames:
     #: keys of files that were placed, or could not be
     tried: set[int] = field(default_factory=set, init=False)
 
+    def is_done(self, key: int) -> bool:
+        """Has this file its final name, as far as it can have one now?"""
+        if self.context.attempt < 2 or self.context.spec.output_dir is None or key in self.tried:
+            return True
+        return not self.book[key].complete
+
     async def place(self, key: int) -> None:
         """Give a complete file of this attempt its final name. Never replaces a file."""
         context, one, folder = self.context, self.book[key], self.context.spec.output_dir
-        if context.attempt < 2 or folder is None or not one.complete or key in self.tried:
+        if folder is None or self.is_done(key):
             return
         self.tried.add(key)
         names = program_of_run(context.spec).names

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from runner.config.hiding import hidden_command, scrubbed
 from runner.history.report import show_json
@@ -98,8 +98,7 @@ def log(options: argparse.Namespace) -> int:
     lines = Lines() if sys.stdout.isatty() else None
     with console.open("rb") as stream:
         if options.lines is not None:
-            last = deque(stream, maxlen=max(0, options.lines))
-            _emit(b"".join(last), lines)
+            _emit(last_lines(stream, options.lines), lines)
         while True:
             if data := stream.read(1 << 16):
                 _emit(data, lines)
@@ -112,6 +111,20 @@ def log(options: argparse.Namespace) -> int:
             time.sleep(0.2)
 
 
+#: a longer line counts as several: a log may have gigabytes without a line end
+LINE_BYTES = 1 << 20
+
+
+def last_lines(stream: BinaryIO, count: int) -> bytes:
+    """Of a file, read to its end."""
+    lines = iter(lambda: stream.readline(LINE_BYTES), b"")
+    return b"".join(deque(lines, maxlen=max(0, count)))
+
+
+#: a longer line is written in pieces, none of which cuts an escape sequence of less than ESCAPE characters
+HELD, ESCAPE = 1 << 15, 256
+
+
 class Lines:
     """Bytes of a console, however they are split, to text that cannot drive the terminal."""
 
@@ -120,9 +133,13 @@ class Lines:
         self._held = ""
 
     def feed(self, data: bytes, *, final: bool = False) -> str:
-        """All complete lines; the rest is held back, for an escape sequence or a CR LF may be cut in two."""
+        """All complete lines; the rest is held back, for an escape sequence or a CR LF may be cut in two. Of an
+        endless line only its end."""
         text = self._held + self._decoder.decode(data, final)
         end = len(text) if final else max(text.rfind("\n"), text.rfind("\r", 0, -1)) + 1
+        if len(text) - end > HELD:
+            begun = max(text.rfind("\x1b", -ESCAPE), text.rfind("\r", -1))
+            end = begun if begun > end else len(text)
         self._held = text[end:]
         lines = text[:end].replace("\r\n", "\n").replace("\r", "\n").split("\n")
         return "\n".join(clean(line, len(line)) for line in lines)

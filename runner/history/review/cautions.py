@@ -59,7 +59,7 @@ def cautions_of(
         for c in written
         if c.complete and c.finite and c.norm is not None and c.step
     )
-    found = {}
+    found, largest = {}, max(norms, default=0.0)
     for one in usable:
         sharp, still = _growth(one, good)
         against = (
@@ -68,7 +68,7 @@ def cautions_of(
             _again(one, attempts),
             _bad_step(one, series),
             sharp if one.remark is None else None,
-            _little(one, max(norms, default=0.0)),
+            _little(one, largest),
         )
         told = tuple(text for text in (*against, still, _short_average(one)) if text is not None)
         found[one.path] = told, sum(text is not None for text in against)

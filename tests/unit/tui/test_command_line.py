@@ -17,6 +17,7 @@ from runner.store.labels import write_label
 from runner.store.registry import RunNotFound, resolve
 from runner.store.rundir import RunDir
 from scripts.bench.many_runs import make_runs
+from tests.speed import cpu_ratio
 from tui.cli import runs as run_verbs
 from tui.cli import screen, start
 from tui.cli.main import main
@@ -274,3 +275,29 @@ def test_a_file_of_unknown_lines_is_evaluated_if_its_end_is_given(
     file.write_text("my own words\n")
     assert main(["inspect", "--json", "--no-keep", "--exit", "code:3", str(file)]) == 0
     assert json.loads(capsys.readouterr().out)["outcome"] == "failed"
+
+
+def test_an_endless_line_of_a_log_is_written_in_pieces() -> None:
+    def read(blocks: int) -> None:
+        lines = run_verbs.Lines()
+        for _ in range(blocks):
+            assert len(lines.feed(b"x" * 65536)) > 32768
+        assert len(lines.finish()) < 65536
+
+    few, many = cpu_ratio(lambda: read(40)), cpu_ratio(lambda: read(320))
+    assert many < 20 * few
+
+
+def test_pieces_of_an_endless_line_cut_no_escape_and_no_line_end() -> None:
+    lines = run_verbs.Lines()
+    found = lines.feed(b"a" * 40_000 + b"\x1b]0;ti")
+    found += lines.feed(b"tle\x07" + b"b" * 40_000 + b"\r") + lines.feed(b"\nc") + lines.finish()
+    assert found == "a" * 40_000 + "b" * 40_000 + "\nc"
+
+
+def test_the_last_lines_of_a_log_are_bounded_where_a_line_never_ends(tmp_path: Path) -> None:
+    path = tmp_path / "console.log"
+    path.write_bytes(b"first\n" + b"x" * (run_verbs.LINE_BYTES * 3) + b"\nlast\n")
+    with path.open("rb") as stream:
+        found = run_verbs.last_lines(stream, 2)
+    assert found == b"\nlast\n"
