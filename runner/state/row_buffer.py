@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
+
 from runner.state.attempt_state import PAUSES, AttemptState, StepRow, apply
 from runner.state.checkpoint_book import CheckpointBook
 from runner.state.losses import Smoothing
 
 #: how long a step's row waits for its exact loss before it is written with only the average
 ROW_PATIENCE_S = 0.15
+#: how long for a reading of the losses that does not come: their disk may hang
+LOSSES_PATIENCE_S = 5.0
 
 
 class RowBuffer:
@@ -20,6 +24,7 @@ class RowBuffer:
         self.catching_up = catching_up
         self.exact = False
         self._pending: dict[int, StepRow] = {}
+        self._waiting: list[int] = []  # their steps, a heap
         self._written = 0
         self._rows: list[StepRow] = []
         self.smoothing = Smoothing()
@@ -33,7 +38,7 @@ class RowBuffer:
             # with exact losses, those of earlier steps are about to arrive: see `tick`
             if not self.exact:
                 self._flush_until(step - 1)
-            row = self._pending[step] = StepRow(step, now)
+            row = self._wait(StepRow(step, now))
         if average is not None:
             row.average = average
         apply(self._state, row)
@@ -49,7 +54,7 @@ class RowBuffer:
             row.loss, row.lr, row.at = loss, lr, at
             self._flush_until(step)
         elif step > self._written:
-            self._pending[step] = StepRow(step, at, loss, None, lr)
+            self._wait(StepRow(step, at, loss, None, lr))
         else:
             self._write_late(StepRow(step, at, loss, None, lr))
 
@@ -61,10 +66,12 @@ class RowBuffer:
         elif step <= self._written:
             self._write_late(StepRow(step, at, None, None, lr))
 
-    def tick(self, now: float) -> None:
-        """Release rows that waited long enough for an exact loss."""
+    def tick(self, now: float, losses_read_at: float | None = None) -> None:
+        """Release rows that waited long enough for an exact loss. `losses_read_at`: when the last complete
+        reading of the losses began; a busy machine reads them late. None: nothing to read."""
+        read_at = now if losses_read_at is None else max(losses_read_at, now - LOSSES_PATIENCE_S)
         waiting = self._pending.items()
-        due = [s for s, row in waiting if row.at is not None and now - row.at > ROW_PATIENCE_S]
+        due = [s for s, row in waiting if row.at is not None and read_at - row.at > ROW_PATIENCE_S]
         if due and self._state.phase not in PAUSES:
             self._flush_until(max(due), only_finished=False)
 
@@ -78,10 +85,15 @@ class RowBuffer:
         rows, self._rows = self._rows, []
         return rows
 
+    def _wait(self, row: StepRow) -> StepRow:
+        self._pending[row.step] = row
+        heappush(self._waiting, row.step)
+        return row
+
     def _flush_until(self, step: int, *, only_finished: bool = True) -> None:
         """Write down the waiting rows up to `step`, in order."""
-        for waiting in sorted([due for due in self._pending if due <= step]):
-            row = self._pending.pop(waiting)
+        while self._waiting and self._waiting[0] <= step:
+            row = self._pending.pop(heappop(self._waiting))
             known = row.loss is not None or row.average is not None
             if only_finished and not known and row.step != self._state.first_step:
                 continue

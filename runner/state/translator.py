@@ -173,10 +173,10 @@ class Translator:
             self.rows.add_loss(step, loss, at, lr)
         return step
 
-    def tick(self, now: float) -> None:
-        """Called periodically, even without output."""
+    def tick(self, now: float, losses_read_at: float | None = None) -> None:
+        """Called periodically, even without output. `losses_read_at`: see RowBuffer."""
         self.pace.look(now)
-        self.rows.tick(now)
+        self.rows.tick(now, losses_read_at)
 
     # ----------------------------------------------------------------- steps
 

@@ -46,6 +46,7 @@ class Ingest:
     offset: int = field(default=0, init=False)
     doing: str = field(default="", init=False)
     _tail: ScalarTail | None = field(default=None, init=False)
+    _losses_read_at: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         self.parser = ConsoleParser(vocabulary=program_of_run(self.context.spec).vocabulary)
@@ -57,7 +58,8 @@ class Ingest:
         until = time.monotonic() + CONSOLE_WORK_S
         while await self.read_block() and time.monotonic() < until:
             await asyncio.sleep(0)
-        self.translator.tick(time.time())
+        losses = self._losses_read_at if self.context.event_folder is not None else None
+        self.translator.tick(time.time(), losses)
         self.flush()
 
     async def read_on(self, what: str) -> None:
@@ -102,6 +104,7 @@ class Ingest:
         folder, translator = self.context.event_folder, self.translator
         if folder is None:
             return True
+        began_at = time.time()
         started_at = self.trainer.started_at
         if self._tail is None:
             self._tail = await asyncio.to_thread(ScalarTail, folder, started_at or None)
@@ -120,6 +123,8 @@ class Ingest:
             step = translator.on_exact(one.shown_step, one.loss, one.wall_at, one.rate)
             if step is not None and one.loss is not None:
                 self.guard.on_exact(step, one.loss)
+        if self._tail.ended:
+            self._losses_read_at = began_at
         return self._tail.ended
 
     @property

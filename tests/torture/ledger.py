@@ -16,7 +16,7 @@ from tests.torture.soak_trainer import average_of, loss_of
 STATUS_BYTES, STEP_BYTES, EVENT_BYTES = 200_000, 100, 300
 #: rows that only add an exact loss to an earlier row, of all steps; a supervisor that follows a trainer of
 #: thousands of steps a second, or reads again, cannot hold every row until its loss arrives
-ADDED_SHARE = 0.25
+ADDED_SHARE = 0.5
 
 
 def check_ledger(tally: Tally, run: RunDir, steps: int) -> None:

@@ -38,6 +38,8 @@ NAME = "soak"
 SAMPLE_S = 0.25
 #: how long a screen stays, and the most that it may use
 SCREEN_S, SCREEN_MB = 3.0, 130.0
+#: on a machine with too much to do the first frame may take this much longer
+SHOWN_S = 60.0
 ADOPTION_S = 2.0
 #: growth of the supervisor from the second quarter of the run to the last
 GROWTH, GROWTH_MB = 1.15, 10.0
@@ -138,9 +140,10 @@ def _left(one: _Screen, dice: random.Random, watch: _Watch, *, now: bool = False
     if not one.shown and NAME in text and "step" in text:
         one.shown = True
         watch.opened_s.append(time.monotonic() - one.terminal.started_at)
-    if time.monotonic() < one.until_s and not now:
+    waits = not one.shown and time.monotonic() < one.until_s + SHOWN_S
+    if (time.monotonic() < one.until_s or waits) and not now:
         return False
-    if not one.shown:
+    if not one.shown and not now:
         watch.unshown.append(text)
     if not one.terminal.ended():
         watch.screens_mb.append(rss_mb(one.terminal.pid))
