@@ -2,10 +2,11 @@
 # make test    all tests                                make test ARGS='-k config'
 # make test-fast  unit and screen tests, without those marked slow
 # make lint    style, types, import rules               make bench                   the measurements (less than 5 minutes)
+# make fuzz    every reader against damaged files, an hour; make fuzz ARGS='--minutes 10 --only console'
 # make docs    pages and pictures of docs/              make docs ARGS=--pages          without the pictures
 # make audit   known vulnerabilities of the packages, where the service can be reached
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint bench docs audit clean
+.PHONY: help demo test test-fast lint bench fuzz docs audit clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -17,7 +18,7 @@ ARGS ?=
 WORKERS ?= 4
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 6
+	@sed -n 's/^# //p' Makefile | head -n 7
 
 # Runs again when what is to be installed has changed.
 $(INSTALLED): pyproject.toml constraints.txt
@@ -46,6 +47,12 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	@$(PYTHON) scripts/cold_start.py --repeat 4; imports=$$?; \
 	  $(PYTHON) scripts/bench.py $(ARGS) && exit $$imports
+
+# atheris has no wheel for every Python and system; without it the mutations are plain ones
+fuzz: $(INSTALLED)
+	@$(PYTHON) -c 'import atheris' 2>/dev/null || $(PYTHON) -m pip install --quiet \
+	  --disable-pip-version-check --only-binary :all: atheris >/dev/null 2>&1 || true
+	@$(PYTHON) -m tests.fuzz $(ARGS)
 
 docs: $(INSTALLED)
 	@$(PYTHON) -m scripts.docs $(ARGS)

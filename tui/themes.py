@@ -16,6 +16,7 @@ from textual.color import Color, ColorParseError
 from textual.theme import BUILTIN_THEMES, Theme
 
 import tui
+from runner.files.toml_text import parse_toml
 
 COLORS = (
     "background",
@@ -81,7 +82,7 @@ def load_themes(folders: Iterable[Path] | None = None) -> tuple[list[Theme], lis
 def load_theme(file: Path) -> Theme:
     """One file as a theme. Raises ThemeProblem."""
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        data = parse_toml(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ThemeProblem(f"{file.name}: {error}") from None
     return theme_from(data, file.name)

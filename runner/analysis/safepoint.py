@@ -66,7 +66,7 @@ def _number(command: Sequence[str], flag: str) -> int | None:
         name, _, value = word.partition("=")
         if name == flag:
             value = value or after
-            return int(value) if value.isdigit() else None
+            return int(value[:18]) if value.isdecimal() else None
     return None
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from runner.config.flags import flags_begin, read_flags
 from runner.config.hiding import hidden_command
+from runner.files.toml_text import parse_toml
 from runner.model import RunSpec, RunState, Status
 from runner.store.journal import readable
 from runner.store.registry import LOOK_BACK_RUNS, run_paths
@@ -68,8 +69,8 @@ class Likeness:
 
 def _sizes(dataset: str | None) -> Iterator[str]:
     try:
-        yield from _found(tomllib.loads(dataset or ""))
-    except (tomllib.TOMLDecodeError, RecursionError):
+        yield from _found(parse_toml(dataset or ""))
+    except tomllib.TOMLDecodeError:
         yield f"unread {dataset}"
 
 

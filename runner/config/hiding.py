@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
 from runner.config.positions import KeyPath, key_lines
+from runner.files.toml_text import parse_toml
 from runner.model import RunSpec
 
 T = TypeVar("T")
@@ -124,7 +125,7 @@ def _hidden_line(line: str) -> str:
 
 def _parsed(config: str | None) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(config) if config else {}
+        return parse_toml(config) if config else {}
     except tomllib.TOMLDecodeError:
         return {}
 
@@ -172,7 +173,7 @@ def without_addresses(text: str) -> str:
     """The same TOML as stored with a run: addresses, commands, paths and comments of `[notify]` are
     hidden."""
     try:
-        table = tomllib.loads(text)
+        table = parse_toml(text)
     except tomllib.TOMLDecodeError:  # a configuration is parsed before it is stored; to be safe
         return _cut(text)
     notify = table.get(_SECTION)
@@ -210,7 +211,7 @@ def _still_there(table: Mapping[str, Any], text: str) -> bool:
     """Is the text no longer valid TOML, or does it still contain one of the values that no other setting
     has?"""
     try:
-        tomllib.loads(text)
+        parse_toml(text)
     except tomllib.TOMLDecodeError:
         return True
     told = (value for key, value in table[_SECTION].items() if key not in _HARMLESS)

@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from runner.files.json_text import parse_json
+
 _SENTINEL = "\x1ePLASMA "
 #: '' (the working folder) is removed from sys.path: a stray file next to plasma.toml must not count as a
 #: module
@@ -119,7 +121,7 @@ def sentinel_json(output: str) -> dict[str, Any] | None:
     for line in output.split("\n"):  # splitlines() would also split at our mark
         if line.startswith(_SENTINEL):
             with suppress(json.JSONDecodeError):
-                told = json.loads(line.removeprefix(_SENTINEL))
+                told = parse_json(line.removeprefix(_SENTINEL))
                 return told if isinstance(told, dict) else None
             return None
     return None

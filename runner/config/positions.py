@@ -135,7 +135,7 @@ _CURES = (
 
 
 def syntax_problem(file: str, text: str, error: tomllib.TOMLDecodeError) -> ConfigProblem:
-    lines = text.splitlines() or [""]
+    lines = text.removesuffix("\n").split("\n")  # splitlines() also ends a line at other characters
     said, line, column = str(error), len(lines), ""
     if place := _PLACE.search(said):
         said = said[: place.start()]

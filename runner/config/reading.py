@@ -16,6 +16,7 @@ from runner.config.errors import ConfigError, ConfigProblem, cure_for, kind
 from runner.config.flags import FlagValue, plain_name, unpassable
 from runner.config.paths import PATH_FLAGS, resolved
 from runner.config.positions import KeyPath, line_of
+from runner.files.toml_text import parse_toml
 
 T = TypeVar("T")
 
@@ -288,7 +289,7 @@ def read_settings(
             )
             raise ConfigError([ConfigProblem(PLACE, None, problem)])
         try:
-            typed = tomllib.loads(f"value = {value.strip()}")["value"]
+            typed = parse_toml(f"value = {value.strip()}")["value"]
         except (tomllib.TOMLDecodeError, KeyError):
             typed = value.strip()
         values[name.strip()] = typed

@@ -17,6 +17,7 @@ from runner.config.flags import (
     with_launcher_flags,
 )
 from runner.config.hiding import shown_value
+from runner.files.toml_text import parse_toml
 from runner.model import AttemptPlan
 from runner.model.preview import FlagChange
 
@@ -77,7 +78,7 @@ def read_changes(words: Sequence[str]) -> Changes:
 def flag_value_of(text: str) -> FlagValue:
     """As in TOML (true, 4, 1e-4, ["a", "b"]); anything else is text."""
     try:
-        value = tomllib.loads(f"value = {text.strip()}")["value"]
+        value = parse_toml(f"value = {text.strip()}")["value"]
     except (tomllib.TOMLDecodeError, KeyError):
         return text.strip()
     if isinstance(value, list):

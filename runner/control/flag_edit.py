@@ -23,6 +23,7 @@ from runner.config.errors import ConfigError, ConfigProblem
 from runner.config.flags import plain_name
 from runner.config.positions import comments
 from runner.files.regular_file import read_bytes
+from runner.files.toml_text import parse_toml
 from runner.model.refusal import Refusal
 from runner.preflight.cures.files import replace_text
 from runner.preflight.cures.settings import put, table
@@ -91,7 +92,7 @@ def edited(source: bytes, section: str, flag: Flag, typed: str | None) -> bytes:
             put(holder, key, value)
             wanted.setdefault(section, {})[key] = value.unwrap()
         made = tomlkit.dumps(document)
-        kept = tomllib.loads(made) == wanted
+        kept = parse_toml(made) == wanted
         if typed is not None:  # a list may hold some
             kept = kept and not Counter(comments(text)) - Counter(comments(made))
     except (tomlkit.exceptions.TOMLKitError, tomllib.TOMLDecodeError) as error:
@@ -140,7 +141,7 @@ def _one(flag: Flag, typed: str) -> Any:
     if quoted or flag.bare or flag.kind not in ("str", "Path"):
         try:
             value = tomlkit.value(typed)
-            tomllib.loads(f"value = {typed}")  # all of it, and nothing behind it
+            parse_toml(f"value = {typed}")  # all of it, and nothing behind it
         except (tomlkit.exceptions.TOMLKitError, tomllib.TOMLDecodeError):
             pass
         else:

@@ -66,7 +66,7 @@ def _refuse_old_state(state: Path, accelerate: str | None) -> None:
     """accelerate below 0.26 wrote pytorch_model.bin; later ones only look for model.safetensors."""
     old = (state / "pytorch_model.bin").is_file() and not (state / "model.safetensors").is_file()
     parts = (accelerate or "0").split("+")[0].split(".")[:2]
-    if old and tuple(int(part) for part in parts if part.isdigit()) >= (0, 26):
+    if old and tuple(int(part) for part in parts if part.isdecimal()) >= (0, 26):
         raise Refused(
             f"{state.name} was written by an old accelerate (pytorch_model.bin), and accelerate {accelerate} "
             "does not find it: resume with the version that wrote it"

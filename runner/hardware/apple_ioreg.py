@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 from xml.parsers.expat import ExpatError
 
@@ -83,7 +84,8 @@ def _listed(answer: bytes) -> Iterator[tuple[str, str, int]]:
 
 def _printed(text: str) -> Iterator[tuple[str, str, int]]:
     heads = list(_TEXT_NODE.finditer(text))
-    for head, after in zip(heads, [*heads[1:], None], strict=True):
+    for head, after in pairwise([*heads, None]):
+        assert head is not None
         body = text[head.end() : after.start() if after else None]
         creator = _TEXT_CREATOR.search(body)
         yield head[1], creator[1] if creator else "", sum(map(int, _TEXT_TIME.findall(body)))

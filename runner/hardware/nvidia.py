@@ -236,7 +236,7 @@ def _rows(text: str) -> list[list[str]]:
 def parse_cards(text: str) -> list[GpuSample]:
     """Rows of `--query-gpu`; other lines are skipped."""
     lengths = len(_COLUMNS), len(_COLUMNS) + 1
-    return [_card(row) for row in _rows(text) if len(row) in lengths and row[0].isdigit()]
+    return [_card(row) for row in _rows(text) if len(row) in lengths and row[0].isdecimal()]
 
 
 def _card(cells: list[str]) -> GpuSample:
@@ -263,8 +263,8 @@ def parse_apps(text: str) -> dict[str, list[Held]]:
     """Rows of `--query-compute-apps`, by UUID of the card; size None: not reported."""
     found: dict[str, list[Held]] = {}
     for cells in _rows(text):
-        if len(cells) == 3 and cells[1].isdigit():
-            size = _mib(cells[2]) if cells[2].isdigit() else None
+        if len(cells) == 3 and cells[1].isdecimal():
+            size = _mib(cells[2]) if cells[2].isdecimal() else None
             found.setdefault(cells[0], []).append(Held(int(cells[1]), size))
     return found
 

@@ -95,7 +95,7 @@ class HardwareIndex:
             with self._path.open("rb") as stream:
                 stream.seek(self._offsets[first])
                 data = stream.read(self._offsets[n - 1] - self._offsets[first]) + stream.readline()
-            found = [s for line in data.splitlines() if (s := self._decoded(line)) is not None]
+            found = [s for line in data.split(b"\n") if (s := self._decoded(line)) is not None]
             found = [s for s in found if s.at <= self.times[n - 1]]
             self._held = (n, tuple(map(self._named, found[-(n - first) :])))
         return self._held[1]

@@ -14,6 +14,7 @@ from typing import Any
 from runner.config.flags import flags_begin, launcher_flags, read_flags
 from runner.config.hiding import shown_value
 from runner.control.changes import ACCELERATE, ENV, flag_text
+from runner.files.toml_text import parse_toml
 from runner.history.imported_runs.metadata import metadata_settings
 from runner.model import AttemptPlan, RunSpec
 from runner.model.preview import FlagChange
@@ -161,7 +162,7 @@ def _dataset(spec: RunSpec, flags: Mapping[str, Any], cwd: Path) -> dict[str, An
         return found if found is not None else {"dataset": UNKNOWN}
     table: Any = None
     with contextlib.suppress(tomllib.TOMLDecodeError):
-        table = tomllib.loads(spec.config_text or "").get("dataset")
+        table = parse_toml(spec.config_text or "").get("dataset")
     return (flat_keys(table) if isinstance(table, dict) else {}) or {"dataset": UNKNOWN_SINCE}
 
 

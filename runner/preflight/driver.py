@@ -124,7 +124,7 @@ def parse_smi(table: str, rows: str) -> Driver:
     cards = tuple(
         Card(row[2], row[3] if re.fullmatch(r"\d+\.\d+", row[3]) else "", row[1], int(row[0]))
         for row in cells
-        if len(row) == 4 and row[0].isdigit()
+        if len(row) == 4 and row[0].isdecimal()
     )
     return Driver(version[1] if version else "", cuda[1] if cuda else "", cards)
 

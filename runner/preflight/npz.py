@@ -8,6 +8,7 @@ a few kilobytes can unpack to terabytes. Arrays of objects are pickles, and noth
 from __future__ import annotations
 
 import ast
+import errno
 import re
 import struct
 import zipfile
@@ -15,7 +16,7 @@ import zlib
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 from runner.files.regular_file import open_regular
 from runner.files.zip_archive import DAMAGED, open_archive
@@ -49,16 +50,25 @@ class Array:
 
 def read_npz(path: Path) -> dict[str, Array]:
     """Every array by name. Raises NotNpz, OSError."""
-    try:
-        with open_regular(path) as stream, open_archive(stream) as archive:
-            members = archive.infolist()
-            if sum(one.file_size for one in members) > MOST_BYTES:
-                raise NotNpz("larger than any cache")
-            if any(one.compress_type not in _PACKED for one in members):
-                raise NotNpz("packed in a way that numpy never uses")
-            return {one.filename.removesuffix(".npy"): _read(archive, one) for one in members}
-    except _DAMAGED as error:
-        raise NotNpz("truncated or damaged") from error
+    with open_regular(path) as stream:
+        try:
+            return _arrays(stream)
+        except _DAMAGED as error:
+            raise NotNpz("truncated or damaged") from error
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # else a place before the file, by its directory
+                raise
+            raise NotNpz("truncated or damaged") from None
+
+
+def _arrays(stream: BinaryIO) -> dict[str, Array]:
+    with open_archive(stream) as archive:
+        members = archive.infolist()
+        if sum(one.file_size for one in members) > MOST_BYTES:
+            raise NotNpz("larger than any cache")
+        if any(one.compress_type not in _PACKED for one in members):
+            raise NotNpz("packed in a way that numpy never uses")
+        return {one.filename.removesuffix(".npy"): _read(archive, one) for one in members}
 
 
 def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:

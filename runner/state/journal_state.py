@@ -78,7 +78,7 @@ class AttemptMappers:
             if self._tail.restarted:
                 self._state = JournalState()
                 self._tail.restarted = False
-            wanted = [line for line in block.splitlines() if any(k in line for k in _WANTED)]
+            wanted = [line for line in block.split(b"\n") if any(k in line for k in _WANTED)]
             for event in events_of(b"\n".join(wanted))[0]:
                 self._state.apply(event)
 

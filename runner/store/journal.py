@@ -103,11 +103,12 @@ _NONFINITE = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]")
 def encode_json(value: object) -> bytes:
     """`value` as JSON. A float that JSON cannot hold is a string (`"nan"`, `"inf"`, `"-inf"`): null means
     unknown."""
-    if not _NONFINITE.search(
-        msgspec.msgpack.encode(value)
-    ):  # ten times as fast as checking each number
-        return msgspec.json.encode(value)
-    return msgspec.json.encode(_named(msgspec.to_builtins(value)))
+    try:
+        # ten times as fast as checking each number
+        plain = not _NONFINITE.search(msgspec.msgpack.encode(value))
+    except OverflowError:  # an integer beyond 64 bits, which MessagePack has not
+        plain = False
+    return msgspec.json.encode(value if plain else _named(msgspec.to_builtins(value)))
 
 
 def decode_json(text: bytes, kind: type[T]) -> T:
@@ -283,20 +284,25 @@ ROW = cast("type[Row]", Row)
 
 
 @functools.cache
-def _decoders(kind: Any) -> tuple[msgspec.json.Decoder[Any], msgspec.json.Decoder[Any]]:
-    return msgspec.json.Decoder(list[kind]), msgspec.json.Decoder(kind)
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
 
 
 def lines_of(block: bytes, kind: type[T]) -> tuple[list[T], int]:
     """Lines of a journal as values of `kind`, and how many were torn or invalid."""
-    together, single = _decoders(cast(Any, kind))
+    decoder = _decoder(cast(Any, kind))
+    lines = block.rstrip(b"\n")
     try:
-        return together.decode(b"[" + block.rstrip(b"\n").replace(b"\n", b",") + b"]"), 0
+        values = decoder.decode_lines(lines)
     except UNDECODABLE:
-        values, bad = [], 0
-    for line in block.splitlines():
+        values = []
+    # else a value spans lines, or a line has two: damaged, so each line by itself
+    if len(values) == lines.count(b"\n") + 1:
+        return values, 0
+    values, bad = [], 0
+    for line in lines.split(b"\n"):
         try:
-            values.append(single.decode(line))
+            values.append(decoder.decode(line))
         except UNDECODABLE:
             bad += bool(line.strip())
     return values, bad

@@ -33,6 +33,7 @@ DISTRIBUTED_TYPES = frozenset(
 #: YAML reads a bare NO as false, and accelerate reads that as "not distributed"
 _TRUE = ("true", "yes", "on")
 _FALSE = ("false", "no", "off")
+_COUNT = re.compile(r"[0-9]{1,9}")
 _TOP_LEVEL = re.compile(r"^(?P<key>[A-Za-z_][\w-]*)\s*:\s*(?P<value>.*?)\s*(?:\s#.*)?$")
 
 
@@ -57,7 +58,7 @@ class AccelerateConfig:
     @property
     def processes(self) -> int | None:
         value = self.values.get("num_processes", "")
-        return int(value) if value.isdigit() else None
+        return int(value) if _COUNT.fullmatch(value) else None
 
 
 def config_path(config: Config, env: Mapping[str, str]) -> Path:

@@ -110,7 +110,9 @@ def _place(copied: Copied, copy: Path, log: _Log) -> tuple[str, Known | None]:
     mark, taken = copied.head[:4], False
     for run, spec in known_runs(INSPECTED, mark):
         digest, size = spec.fingerprints.get("log"), spec.fingerprints.get("log bytes", "")
-        grown = spec.origin_path == log.origin and size.isdigit() and int(size) < copied.size_bytes
+        grown = (
+            spec.origin_path == log.origin and size.isdecimal() and int(size) < copied.size_bytes
+        )
         if digest == copied.digest or (grown and prefix_digest(copy, int(size)) == digest):
             return mark, (run, spec)
         taken = True

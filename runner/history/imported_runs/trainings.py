@@ -220,5 +220,5 @@ def _events(folder: Path, files: Sequence[Path]) -> FoundEvents | None:
             continue
         size += stat.st_size
         after = path.name.partition("tfevents.")[2].partition(".")[0]
-        times.append(float(after) if after.isdigit() else stat.st_mtime)
+        times.append(float(after) if after.isdecimal() else stat.st_mtime)
     return FoundEvents(folder, min(times), size) if times else None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.config.positions import KeyPath, key_lines
+from runner.config.positions import KeyPath, key_lines, syntax_problem
 
 TEXT = '''# a comment with [brackets] and = signs
 name = "spyke"   # after it
@@ -130,3 +130,11 @@ def test_any_document_has_the_same_keys_in_both_readers(rows: list[tuple[str, st
     lines = text.split("\n")
     for index in range(len(rows)):
         assert lines[seen["t", index, "sub", "n"] - 1] == f"n = {index}"
+
+
+@pytest.mark.parametrize("sign", ["\x0b", "\x0c", "\x85", "\u2028"])
+def test_a_mistake_at_the_end_is_on_the_last_line_whatever_signs_are_before_it(sign: str) -> None:
+    text = f"# a{sign}b\nx = [\n"
+    with pytest.raises(tomllib.TOMLDecodeError) as caught:
+        tomllib.loads(text.replace(sign, ""))
+    assert syntax_problem("x", text, caught.value).line == 2

@@ -205,3 +205,8 @@ def test_clients_are_read_from_a_property_list() -> None:
         (78, "idle", 0),
     ]
     assert found[0].node == "4294969873"
+
+
+@pytest.mark.parametrize("nothing", [b"", b"\n", b"no node"])
+def test_text_without_a_client_lists_none(nothing: bytes) -> None:
+    assert clients(nothing) == ()

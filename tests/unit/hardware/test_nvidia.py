@@ -272,3 +272,8 @@ def test_only_what_slows_a_card_down_against_the_users_interest_is_told() -> Non
     assert facts.throttle_words(0x1 | 0x2 | 0x100) == ()
     assert facts.throttle_words(0x8 | 0x20 | 0x40) == ("hardware slowdown", "thermal")
     assert facts.throttle_words(0x80) == ("power brake",)
+
+
+def test_digits_that_are_no_number_are_no_card_and_no_process() -> None:
+    assert parse_cards("\u00b2, GPU-1, NVIDIA H100" + ", 1" * 12) == []
+    assert parse_apps("GPU-1, \u00b2, 100\nGPU-1, 42, \u00b2") == {"GPU-1": [Held(42, None)]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -424,3 +425,16 @@ def test_finite_agrees_with_numpy(kind: str) -> None:
         assert npz.finite(raw, int(kind[2])) == bool(np.isfinite(numbers).all())
     large = np.array([np.finfo(kind).max, -np.finfo(kind).max], kind)
     assert npz.finite(large.tobytes(), int(kind[2]))
+
+
+def test_a_chunk_as_large_as_the_file_is_checked_in_little_memory(tmp_path: Path) -> None:
+    size, path = 64 << 20, tmp_path / "a.png"
+    with path.open("wb") as stream:
+        stream.write(b"\x89PNG\r\n\x1a\n" + struct.pack(">I4s", size, b"IDAT"))
+        stream.truncate(16 + size + 4)
+    tracemalloc.start()
+    try:
+        assert whole_image.problem_of(path) == "damaged"
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()

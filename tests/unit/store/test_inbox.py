@@ -160,3 +160,13 @@ def test_orders_of_an_earlier_version_are_read(run: RunDir) -> None:
     (run.inbox / "1-x.json").write_bytes(msgspec.json.encode(earlier))
     ((_, order),) = inbox.pending(run)
     assert order.attempt is None and order.kind == "stop"
+
+
+def test_an_order_with_any_number_is_answered_and_keeps_none_from_being_read(run: RunDir) -> None:
+    run.inbox.mkdir()
+    large = b'{"id":"aa","kind":"stop","at":1.0,"data":{"mode":' + b"9" * 40 + b"}}"
+    (run.inbox / "1-aa.json").write_bytes(large)
+    good = inbox.send(run, "stop", {"mode": "now"})
+    for name, order in inbox.pending(run):
+        inbox.answer(run, name, order, "done")
+    assert [order.id for order in inbox.done(run)] == ["aa", good.id]

@@ -12,6 +12,8 @@ from runner.store.journal import (
     Appender,
     LineTail,
     Unreadable,
+    decode_json,
+    encode_json,
     events_of,
     number,
     read_json,
@@ -62,6 +64,24 @@ def test_foreign_lines_are_counted_and_left_out() -> None:
     events, bad = events_of(b'{"at":1,"kind":"x","attempt":1}\n{"at":\n')
     assert [event.kind for event in events] == ["x"]
     assert bad == 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "steps"),
+    [
+        (b"[1,\r0.5,0.1,0.2,null,1]\n[2\n", [1]),
+        (b"[1,0.5,0.1,0.2,null,1],[2,0.5,0.1,0.2,null,1]\n", []),
+        (b"[1,0.5,0.1,0.2,null,1] [2,0.5,0.1,0.2,null,1]\n[3,0.5,0.1,0.2,null,1]\n", [3]),
+        (b"[1,0.5,0.1\n0.2,null,1]\n", []),
+        (b"[1,0.5,0.1,\n0.2,null,1]\n", []),
+    ],
+    ids=["return in a line", "two on a line", "two and one", "glued by a comma", "over two lines"],
+)
+def test_a_line_means_the_same_whatever_is_around_it(lines: bytes, steps: list[int]) -> None:
+    good, bad = b"[7,0.5,0.1,0.2,null,1]\n", b"[8,0.\n"
+    for around in (b"", good, bad):
+        rows, _ = step_rows(lines + around)
+        assert [row[0] for row in rows if row[0] != 7] == steps
 
 
 def test_an_appender_starts_a_new_line_after_a_torn_tail(tmp_path: Path) -> None:
@@ -129,3 +149,9 @@ def test_a_status_survives_a_round_trip(tmp_path: Path) -> None:
     status = Status(state=RunState.RUNNING, attempt=2, heartbeat_at=3.5, step=17)
     write_json(tmp_path / "s", status)
     assert read_json(tmp_path / "s", Status) == status
+
+
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 10**40])
+def test_an_integer_beyond_64_bits_is_written_as_it_was_read(number: int) -> None:
+    given = {"data": number, "loss": math.nan}
+    assert decode_json(encode_json(given), dict[str, object]) == {"data": number, "loss": "nan"}

@@ -85,4 +85,4 @@ def _sides(image: PlannedImage) -> str:
 def _has_face(path: str) -> bool:
     """`face_cx` above 0, the fourth part from the end."""
     parts = os.path.splitext(os.path.basename(path))[0].split("_")  # noqa: PTH119, PTH122
-    return len(parts) >= 5 and parts[-4].isdigit() and int(parts[-4]) > 0
+    return len(parts) >= 5 and parts[-4].isdecimal() and int(parts[-4]) > 0

@@ -54,7 +54,9 @@ class FolderImages:
                 str(path): (int(entry["resolution"][0]), int(entry["resolution"][1]))
                 for path, entry in loaded.items()
             }
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        except (
+                OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError,
+            ) as error:  # fmt: skip
             raise DatasetError(
                 f"{file}: cannot be read: {error}: delete it.", str(error)
             ) from error

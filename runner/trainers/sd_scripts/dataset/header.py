@@ -19,6 +19,8 @@ _FIRST_READ = 1024
 _EXIF_READ = 4096
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
+#: before the frame header, filler bytes among them; a JPEG of large profiles has 300
+_MOST_SEGMENTS = 10_000
 #: JPEG markers of a frame header: C0 to CF without the tables C4 and CC and the extension C8
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
@@ -93,7 +95,7 @@ def _jpeg(descriptor: int, head: bytes) -> ImageHeader | None:
         return inside if len(inside) == count else os.pread(descriptor, count, offset)
 
     offset, turned = 2, False
-    while True:
+    for _ in range(_MOST_SEGMENTS):
         segment = at(offset, 9)
         if segment[0] != 0xFF:
             return None
@@ -110,6 +112,7 @@ def _jpeg(descriptor: int, head: bytes) -> ImageHeader | None:
         if marker == 0xE1 and segment[4:8] == b"Exif":
             turned = _turned(at(offset + 10, min(length - 8, _EXIF_READ)))
         offset += 2 + length
+    return None
 
 
 def _turned(exif: bytes) -> bool:

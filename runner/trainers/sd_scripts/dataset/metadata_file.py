@@ -46,7 +46,7 @@ def read_metadata(
             "format; each needs image_path and caption."
         )
         raise DatasetError(sentence, str(error), "KeyError") from error
-    except (ValueError, TypeError, AttributeError, IndexError) as error:
+    except (ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
         sentence = f"{file}: is not a metadata file of sd-scripts: {error}."
         raise DatasetError(sentence, str(error), type(error).__name__) from error
     except AssertionError as error:

@@ -69,8 +69,6 @@ def parse_settings(text: str, source: str, suffix: str) -> Any:
             f"{source}:{error.line}: this YAML is not a list of settings; use a script or a "
             "--config_file TOML for sd-scripts"
         ) from None
-    except RecursionError:
-        raise ImportRefused(f"{source}: not valid JSON (nested too deep); save it again") from None
 
 
 def read_settings(values: Any, source: str, folder: Path, where: Context) -> Draft:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import struct
 from pathlib import Path
@@ -148,3 +149,20 @@ def test_transparency_and_16_bit_grey_are_known_from_the_header(
     assert header is not None
     assert (has_alpha(tmp_path / name), header.white) == (alpha, white)
     assert not FolderImages(tmp_path).turns_white("gone.png")
+
+
+def test_a_jpeg_of_filler_bytes_is_given_up_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[int] = []
+    pread = os.pread
+
+    def counted(descriptor: int, count: int, offset: int) -> bytes:
+        reads.append(offset)
+        return pread(descriptor, count, offset)
+
+    monkeypatch.setattr(os, "pread", counted)
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"\xff\xd8" + b"\xff" * 30_000)
+    assert read_header(path) is None
+    assert len(reads) <= 10_000
