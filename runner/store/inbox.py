@@ -26,6 +26,8 @@ from runner.store.rundir import RunDir
 #: an order older than this expires
 DEADLINE_S = 600.0
 ORDER_LIMIT_BYTES = 64_000
+#: an order with a longer name cannot be answered: the answer's temporary file has a longer one
+NAME_LIMIT_BYTES = 200
 #: files read at once from a flooded inbox
 FILES_AT_ONCE = 1000
 #: may succeed when tried again; every other failure to read a file is final
@@ -114,8 +116,10 @@ def _names(folder: Path) -> list[str]:
 
 
 def _read(path: Path) -> Order | None:
-    """The order in this file; None if it no longer exists."""
+    """The order in this file; None if it no longer exists, or is none."""
     try:
+        if len(os.fsencode(path.name)) > NAME_LIMIT_BYTES:
+            raise OSError(errno.ENAMETOOLONG, "")
         return decode_json(read_own_bytes(path, ORDER_LIMIT_BYTES), Order)
     except OSError as error:
         if error.errno in _PASSING:
@@ -131,7 +135,8 @@ def _set_aside(path: Path) -> None:
     with contextlib.suppress(OSError):
         folder = path.parent / "unreadable"
         folder.mkdir(FOLDER_MODE, exist_ok=True)
-        path.rename(folder / path.name)
+        taken = os.path.lexists(folder / path.name)
+        path.rename(folder / (f"{time.time_ns()}.json" if taken else path.name))
 
 
 def answer(run: RunDir, name: str, order: Order, text: str) -> None:

@@ -194,7 +194,8 @@ class RunReader:
             return RunState.ENDED  # ended, but without a verdict yet
         if self._training_alive():
             return status.state if status is not None else RunState.RUNNING
-        if status is None and spec is not None and time.time() - spec.created_at < START_LIMIT_S:
+        # a clock that was set back since then makes a run of the past one of the future
+        if status is None and spec and abs(time.time() - spec.created_at) < START_LIMIT_S:
             return RunState.STARTING
         return RunState.LOST
 

@@ -99,6 +99,7 @@ class Supervisor:
         guarded, ended = self.journals.guarded, self.trainer.ended
         adopted = await self.trainer.take_over(start, self.status.write)
         self.ingest.offset = self.trainer.console_offset
+        self.translator.rows.catching_up = adopted  # from the first heartbeat on
         await guarded("hardware", self.monitor.start)
         self.journals.emit("adopted" if adopted else "started", pid=os.getpid())
         # a heartbeat until the verdict: reading a long log again and verifying many files take minutes

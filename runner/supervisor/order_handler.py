@@ -49,6 +49,7 @@ class OrderHandler:
     hurry: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     reading_again: bool = field(default=False, init=False)
     _before: bool = field(default=False, init=False)
+    _signalled: bool = field(default=False, init=False)
     _after: int = field(default=-1, init=False)
     _save: tuple[float, float] | None = field(default=None, init=False)
     _ladder: asyncio.Task[None] | None = field(default=None, init=False)
@@ -59,13 +60,14 @@ class OrderHandler:
             if order.refused or order.data.get("repeats"):
                 continue
             if order.kind == "cancel_stop":
-                self.order, self.after_save = None, False
+                self._cancel()
             elif order.data.get("hurries"):
                 self.hurry.set()
             elif order.kind == "stop":
                 self._take(order, order.data.get("after_save_index"))
         # a previous supervisor may have gone further with an immediate stop
         self._before = self.order is not None and not self.after_save
+        self._signalled = any(event.kind == "signalled" for event in self.journals.before)
 
     @property
     def carried_out(self) -> bool:
@@ -105,7 +107,7 @@ class OrderHandler:
         if why is not None:
             return why, refusal(order)
         if order.kind == "cancel_stop":
-            self.after_save, self.order = False, None
+            self._cancel()
             self.journals.emit("stop_cancelled", **{**order.data, "by": order.by})
             return "cancelled", order
         mode = _mode(order)
@@ -150,7 +152,7 @@ class OrderHandler:
 
     def _refuses_to_cancel(self, order: Order) -> str | None:
         """A user can cancel any stop that has not begun, the guard only its own for the same alarm."""
-        if self.stopping:
+        if self.stopping or (self._before and self._signalled):
             return "too late: the training is already being stopped"
         own = order.by != GUARD or self.armed_by_guard == order.data.get("alarm")
         return None if self.order is not None and own else "no stop is pending"
@@ -160,6 +162,10 @@ class OrderHandler:
         self.after_save = _mode(order) == "after_save"
         if _mode(order) == "now":
             self.hurry.set()
+
+    def _cancel(self) -> None:
+        self.order, self.after_save, self._before = None, False, False
+        self.hurry.clear()
 
     def _arm(self, order: Order) -> Answer:
         """Wait for the next safe point; a save of this very step is one."""

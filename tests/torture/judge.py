@@ -72,7 +72,8 @@ def _files(run: RunDir, destroyed: set[str]) -> Iterator[str]:
 def _steps(life: Life, reference: Reference, *, complete: bool) -> Iterator[str]:
     """True steps complete and once each, with the losses of the undisturbed run."""
     rows, _ = rows_of(life.run)
-    said = Counter((row.attempt, row.step, row.loss is None) for row in rows)
+    # a loss that came late has a row of its own, and so has a rate that was written after its loss
+    said = Counter((row.attempt, row.step, one) for row in rows for one in row.holds or {"nothing"})
     twice = sorted({step for (_, step, _), number in said.items() if number > 1})
     if twice and "steps.jsonl" not in life.destroyed:
         yield f"steps written twice in one attempt: {twice[:5]}"

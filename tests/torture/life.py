@@ -90,6 +90,7 @@ class Life:
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self._read = (-1, b"")
+        self._settled = 0
 
     @property
     def project(self) -> Path:
@@ -177,6 +178,11 @@ class Life:
         """The attempt's verdict, compared with what its faults allow. Nothing but success is allowed to the
         next one."""
         last = self.wait_end()
+        if (
+            self._settled == self.attempt
+        ):  # a fault has seen this end itself, and nothing could be resumed
+            return last
+        self._settled = self.attempt
         outcome = str(last.outcome)
         cause = last.status.cause.key if last.status and last.status.cause else ""
         self.note(f"attempt {self.attempt}: {outcome} {cause}")

@@ -27,9 +27,12 @@ def tensors_digest(path: Path) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Row:
+    """`holds`: the values that are not null."""
+
     step: int
     loss: float | None
     attempt: int
+    holds: frozenset[str] = frozenset()
 
 
 def rows_of(run: RunDir) -> tuple[list[Row], list[int]]:
@@ -42,8 +45,11 @@ def rows_of(run: RunDir) -> tuple[list[Row], list[int]]:
         return [], []
     for number, line in enumerate(lines[:-1]):
         try:
-            step, _, loss, _, _, attempt = json.loads(line)[:6]
-            rows.append(Row(int(step), None if loss is None else float(loss), int(attempt)))
+            step, _, loss, average, lr, attempt = json.loads(line)[:6]
+            values = {"loss": loss, "average": average, "lr": lr}
+            holds = frozenset(name for name, value in values.items() if value is not None)
+            exact = None if loss is None else float(loss)
+            rows.append(Row(int(step), exact, int(attempt), holds))
         except (ValueError, TypeError):
             bad.append(number)
     return rows, bad

@@ -119,6 +119,26 @@ def test_what_is_no_order_is_set_aside_and_keeps_none_from_being_read(
     assert not os.path.lexists(run.inbox / "1-x.json")
 
 
+@pytest.mark.parametrize("what", ["a folder", "a torn order"])
+def test_what_is_no_order_is_set_aside_again_under_a_name_that_was_used(
+    run: RunDir, what: str
+) -> None:
+    run.inbox.mkdir()
+    for _ in range(3):
+        HOSTILE[what](run.inbox / "1-x.json")
+        assert inbox.pending(run) == []
+        assert not os.path.lexists(run.inbox / "1-x.json")
+    assert len(list((run.inbox / "unreadable").iterdir())) == 3
+
+
+def test_an_order_whose_name_is_too_long_to_be_answered_is_set_aside(run: RunDir) -> None:
+    run.inbox.mkdir()
+    write_json(run.inbox / "order", inbox.Order("x", "stop", 0.0))
+    (run.inbox / "order").rename(run.inbox / f"1{'n' * 249}.json")
+    assert inbox.pending(run) == []
+    assert [path.name for path in run.inbox.iterdir()] == ["unreadable"]
+
+
 def test_files_with_other_names_are_left_alone(run: RunDir) -> None:
     run.inbox.mkdir()
     (run.inbox / "note.txt").write_text("hello")

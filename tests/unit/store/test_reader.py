@@ -106,6 +106,14 @@ def test_a_run_here_without_supervisor_keeper_and_exit_is_lost() -> None:
     assert RunReader(run.path).read().state is RunState.ENDED
 
 
+def test_a_lost_run_made_before_the_clock_was_set_back_is_not_called_starting() -> None:
+    import socket
+
+    run = make(host=socket.gethostname(), created_at=time.time() + 3600)
+    run.status.unlink(missing_ok=True)
+    assert RunReader(run.path).read().state is RunState.LOST
+
+
 def test_the_console_shows_the_last_state_of_each_bar() -> None:
     run = ended(make())
     run.console.write_bytes(b"one\n\rsteps: 1/3\rsteps: 2/3\ntwo\r\nthree \xe2\x96\x88 open")

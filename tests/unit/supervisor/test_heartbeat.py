@@ -71,6 +71,34 @@ async def test_while_the_past_is_read_again_the_status_is_that_of_before(made: S
     )  # fmt: skip
 
 
+async def test_from_its_first_beat_a_new_supervisor_shows_the_status_of_before(
+    made: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not step 0 until it has begun to read the past."""
+    before = Status(RunState.RUNNING, 1, time.time() - 60, step=4711, trainer_pid=2)
+    made.context = made.status.context = replace(made.context, before=before)
+    seen: list[int] = []
+
+    class Enough(Exception):
+        pass
+
+    async def found(*_: object) -> bool:
+        return True
+
+    async def beat() -> None:
+        seen.append(made.status.now().step)
+
+    async def enough() -> None:
+        raise Enough
+
+    monkeypatch.setattr(made.trainer, "take_over", found)
+    monkeypatch.setattr(made, "_continue_smoothing", beat)
+    monkeypatch.setattr(made, "_catch_up", enough)
+    with pytest.raises(Enough):
+        await made.supervise()
+    assert seen == [4711]
+
+
 async def test_one_poll_of_the_console_is_bounded(
     made: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

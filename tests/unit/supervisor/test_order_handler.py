@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from runner.model import AttemptPlan, KeeperRecord, RunSpec
+from runner.store import inbox
 from runner.store.inbox import Order
 from runner.store.journal import write_json
 from runner.store.rundir import RunDir
@@ -31,14 +32,21 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
+def supervisor_of(folder: Path) -> Supervisor:
+    run = RunDir(folder)
+    write_json(run.spec, RunSpec("r", "r", (), str(folder), {}, time.time(), "host"))
+    write_json(run.attempt(1), AttemptPlan(1, (), {}, str(folder), str(folder), "r"))
+    made = Supervisor(run)
+    made.trainer.keeper = KeeperRecord(
+        1, -1, -1, -1, time.time()
+    )  # a stop that begins finds nothing
+    return made
+
+
 @pytest.fixture
 def stopping(tmp_path: Path, clock: Clock) -> OrderHandler:
     """A stop was ordered while a checkpoint is being written."""
-    run = RunDir(tmp_path)
-    write_json(run.spec, RunSpec("r", "r", (), str(tmp_path), {}, clock.now, "host"))
-    write_json(run.attempt(1), AttemptPlan(1, (), {}, str(tmp_path), str(tmp_path), "r"))
-    made = Supervisor(run)
-    made.trainer.keeper = KeeperRecord(1, 1, 2, 2, clock.now)
+    made = supervisor_of(tmp_path)
     made.translator.state.saving_since = clock.now
     made.orders.order = Order("a", "stop", clock.now)
     assert not made.orders._is_due()
@@ -60,3 +68,40 @@ def test_a_save_that_does_not_end_delays_a_stop_no_longer_than_its_patience(
     clock.now -= 86_400.0
     clock.passed += SAVE_PATIENCE_S + 1
     assert stopping._is_due()
+
+
+@pytest.mark.parametrize("modes", [("now",), ("default", "now"), ("after_save", "now")])
+async def test_a_stop_that_is_cancelled_before_it_began_does_not_begin(
+    tmp_path: Path, modes: tuple[str, ...]
+) -> None:
+    """Also by the next supervisor."""
+    made = supervisor_of(tmp_path)
+    for mode in modes:
+        inbox.send(made.context.run, "stop", {"mode": mode})
+    inbox.send(made.context.run, "cancel_stop")
+    assert not await made.orders.work()
+    answers = [order.answer for order in inbox.done(made.context.run)]
+    assert answers[-1] == "cancelled"
+    assert not made.orders.carried_out
+    later = supervisor_of(tmp_path)
+    later.orders.restore()
+    assert not await later.orders.work()
+    assert not later.orders.carried_out
+
+
+async def test_a_stop_whose_signals_were_sent_by_an_earlier_supervisor_is_not_cancelled(
+    tmp_path: Path,
+) -> None:
+    made = supervisor_of(tmp_path)
+    run = made.context.run
+    inbox.send(run, "stop")
+    ((name, order),) = inbox.pending(run)
+    made.orders.queue.answer(name, lambda: made.orders._answer(order))
+    made.journals.emit("signalled", signal="SIGINT", processes=[4711])
+    later = supervisor_of(tmp_path)
+    later.orders.restore()
+    cancel = inbox.send(run, "cancel_stop")
+    await later.orders.work()
+    found = inbox.answer_of(run, cancel.id)
+    assert found is not None and found.refused and "too late" in (found.answer or "")
+    assert later.orders.carried_out
