@@ -428,7 +428,9 @@ def started_again(life: Life) -> str:
     if life.over():
         return "it has ended"
     if life.random.random() < 0.3:
-        code, text = heard(command("start", str(life.project / "plasma.toml")))
+        code, text = heard(
+            command("start", str(life.project / "plasma.toml"), "--force", "torture")
+        )
         if code == 0:
             life.wrong.append(f"a second start of the same project was accepted: {text}")
         return traceback_of(life, f"exit {code}: {text}")

@@ -20,7 +20,7 @@ import psutil
 from runner.control import orders
 from runner.control.orders import Refused
 from runner.control.remove import RemoveRefused, remove_run
-from runner.model import RunSnapshot, RunState, Status
+from runner.model import Outcome, RunSnapshot, RunState, Status
 from runner.process.spawn import module_command, start_detached
 from runner.store.journal import events_of
 from runner.store.liveness import lock_held
@@ -181,7 +181,7 @@ def _rewrite(path: Path, **values: object) -> None:
         path.write_text(json.dumps({**data, **{k: v for k, v in values.items() if k in data}}))
 
 
-@fault("a reboot, and its pids belong to others", FAMILY, KILLED, weight=3)
+@fault("a reboot, and its pids belong to others", FAMILY, KILLED | {Outcome.FAILED}, weight=3)
 def reboot(life: Life) -> str:
     """Everything dies at once; then keeper.json and status.json name an innocent process."""
     everything = [
@@ -212,8 +212,16 @@ def reboot(life: Life) -> str:
         if not other.is_running() or other.status() == psutil.STATUS_ZOMBIE:
             yield f"an innocent process was ended ({said})"
 
-    life.checks += [spared, nothing_twice]
+    life.checks += [spared, nothing_twice, _cause_of_reboot]
     return str(said)
+
+
+def _cause_of_reboot(life: Life, last: RunSnapshot) -> Iterator[str]:
+    """Nobody saw it end; or it had not begun."""
+    cause = last.status.cause.key if last.status is not None and last.status.cause else None
+    known = {"killed": "killed_by_signal", "failed": "not_started"}.get(str(last.outcome))
+    if known is not None and cause != known:
+        yield f"after a reboot the cause of {last.outcome} is {cause}"
 
 
 def _ordered(life: Life, mode: str) -> str:

@@ -103,8 +103,8 @@ def _steps(life: Life, reference: Reference, *, complete: bool) -> Iterator[str]
 
 
 def _resumes(run: RunDir) -> tuple[set[int], float]:
-    """(the steps that attempts continued from, the first from which one had weights alone: from there on nothing
-    can be as undisturbed)."""
+    """(the steps that attempts continued from, the first of them with weights alone: from there on nothing can
+    be as undisturbed)."""
     plans = [readable(run.attempt(n), AttemptPlan) for n in attempts_of(run) if n > 1]
     known = [plan for plan in plans if plan is not None]
     rough = [plan.base_step for plan in known if plan.state_path is None]
