@@ -82,7 +82,7 @@ def _steps(life: Life, reference: Reference, *, complete: bool) -> Iterator[str]
     beyond = sorted(step for step in seen if not 1 <= step <= life.trainer.steps)
     if beyond:
         yield f"steps that do not exist: {beyond[:5]}"
-    bases, exact_until = _resumes(life.run)
+    bases, exact_until = _resumes(life)
     # a trainer killed between a save and its next line never said the loss of the saved step
     missing = sorted(set(range(1, life.trainer.steps + 1)) - seen - bases)
     if complete and missing and not life.gaps_allowed:
@@ -102,12 +102,14 @@ def _steps(life: Life, reference: Reference, *, complete: bool) -> Iterator[str]
         yield f"losses other than undisturbed: steps {sorted(wrong)[:5]} ({len(wrong)})"
 
 
-def _resumes(run: RunDir) -> tuple[set[int], float]:
-    """(the steps that attempts continued from, the first of them with weights alone: from there on nothing can
-    be as undisturbed)."""
+def _resumes(life: Life) -> tuple[set[int], float]:
+    """(the steps that attempts continued from, the first of them after which nothing can be as undisturbed): one
+    with weights alone, or with a loader's workers. Those that persist draw their seed from the noise's own
+    generator once a training, and once more after a resume: measured, all later losses differ."""
+    run = life.run
     plans = [readable(run.attempt(n), AttemptPlan) for n in attempts_of(run) if n > 1]
     known = [plan for plan in plans if plan is not None]
-    rough = [plan.base_step for plan in known if plan.state_path is None]
+    rough = [plan.base_step for plan in known if plan.state_path is None or life.workers]
     return {plan.base_step for plan in known}, min(rough, default=math.inf)
 
 
@@ -117,7 +119,7 @@ def _checkpoints(life: Life, last: RunSnapshot, reference: Reference) -> Iterato
     if status is None:
         yield "no status"
         return
-    valid, (_, exact_until) = set(), _resumes(life.run)
+    valid, (_, exact_until) = set(), _resumes(life)
     for one in status.checkpoints:
         digest = tensors_digest(Path(one.path))
         good = one.complete is True and one.finite is True and not one.removed and not one.missing
