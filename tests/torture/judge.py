@@ -103,9 +103,11 @@ def _steps(life: Life, reference: Reference, *, complete: bool) -> Iterator[str]
 
 
 def _resumes(life: Life) -> tuple[set[int], float]:
-    """(the steps that attempts continued from, the first of them after which nothing can be as undisturbed): one
-    with weights alone, or with a loader's workers. Those that persist draw their seed from the noise's own
-    generator once a training, and once more after a resume: measured, all later losses differ."""
+    """(the steps that attempts continued from; after which of them nothing can be as undisturbed).
+
+    Those are resumes with weights alone, or with a loader's workers. Workers that persist draw their seed from
+    the noise's own generator once a training, and again after a resume: measured, all later losses differ.
+    """
     run = life.run
     plans = [readable(run.attempt(n), AttemptPlan) for n in attempts_of(run) if n > 1]
     known = [plan for plan in plans if plan is not None]
