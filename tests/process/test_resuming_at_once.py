@@ -161,6 +161,7 @@ def test_a_plan_made_before_another_resume_ran_is_refused(stopped: RunDir) -> No
     wait_step(stopped, 14)
     control.stop(stopped.path)
     wait_end(stopped)
+    wait_for(lambda: not lock_held(stopped.lock))
     kept = stopped.attempt(2).read_bytes()
     with pytest.raises(launch.StartRefused, match="been resumed"):
         launch.start_attempt(stopped, stale)
