@@ -3,10 +3,11 @@
 # make test-fast  unit and screen tests, without those marked slow
 # make lint    style, types, import rules               make bench                   the measurements (less than 5 minutes)
 # make fuzz    every reader against damaged files, an hour; make fuzz ARGS='--minutes 10 --only console'
+# make soak    a million steps, compressed in time       make soak ARGS='floods lines'    floods and other torture
 # make docs    pages and pictures of docs/              make docs ARGS=--pages          without the pictures
 # make audit   known vulnerabilities of the packages, where the service can be reached
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint bench fuzz docs audit clean
+.PHONY: help demo test test-fast lint bench fuzz soak docs audit clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -53,6 +54,9 @@ fuzz: $(INSTALLED)
 	@$(PYTHON) -c 'import atheris' 2>/dev/null || $(PYTHON) -m pip install --quiet \
 	  --disable-pip-version-check --only-binary :all: atheris >/dev/null 2>&1 || true
 	@$(PYTHON) -m tests.fuzz $(ARGS)
+
+soak: $(INSTALLED)
+	@$(PYTHON) -m tests.torture.$(or $(ARGS),soak)
 
 docs: $(INSTALLED)
 	@$(PYTHON) -m scripts.docs $(ARGS)

@@ -83,6 +83,7 @@ def start_run(
     `consent`: which files of an earlier training may be overwritten. Raises StartRefused: another live run
     writes the same files, or the supervisor did not start; WouldOverwrite.
     """
+    _refuse_line_breaks(spec)
     run = RunDir(runs_root() / spec.id)
     words, prefix = detachment()
     with starts_lock():
@@ -113,6 +114,17 @@ def start_run(
             ) from None
     _await_supervisor(run, wait_s)
     return run
+
+
+def _refuse_line_breaks(spec: RunSpec) -> None:
+    """The trainer prints the path of each file that it saves: behind a line break it is unreadable. Raises
+    StartRefused."""
+    for what, value in (("output_dir", spec.output_dir), ("output_name", spec.output_name)):
+        if value is not None and ("\n" in value or "\r" in value):
+            raise StartRefused(
+                f"{what} {value!r} contains a line break, so no file could be recognised in the trainer's "
+                f"output: choose another {what}"
+            )
 
 
 def _agreed(spec: RunSpec, consent: Consent) -> Overwrite | None:

@@ -111,14 +111,14 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--output_dir", required=True)
     parser.add_argument("--output_name", default="soak")
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", "--max_train_steps", type=int, default=1000)
     parser.add_argument("--epoch_steps", type=int, default=50_000)
     parser.add_argument("--save_every_n_steps", type=int, default=10_000)
     parser.add_argument("--logging_dir")
     parser.add_argument("--ledger")
     parser.add_argument("--ahead", type=int, default=3000)
     parser.add_argument("--floor", type=float, default=500.0)
-    return parser.parse_args()
+    return parser.parse_known_args()[0]
 
 
 def banner(args: argparse.Namespace) -> int:

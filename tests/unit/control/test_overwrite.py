@@ -277,3 +277,16 @@ def test_a_smoke_test_names_its_own_folder(project: Project) -> None:
     assert shown.title == "Start the smoke test of hero"
     assert "Output: the run's own folder (5 steps" in " ".join(shown.facts)
     assert shown.existing == () and shown.warnings == ()
+
+
+@pytest.mark.parametrize(("folder", "name"), [("a\nb", "x"), ("out", "x\ry"), ("out", "x\n")])
+def test_files_whose_names_break_the_console_s_lines_are_refused(
+    tmp_path: Path, no_processes: list[RunDir], folder: str, name: str
+) -> None:
+    """The trainer prints the path of each file: behind a line break nobody can tell which it was."""
+    spec = replace(spec_of(tmp_path / folder), output_name=name)
+    with pytest.raises(StartRefused, match="contains a line break") as refused:
+        start_run(spec, plan_of(spec))
+    assert "\n" not in str(refused.value)
+    assert no_processes == []
+    assert not (runs_root() / spec.id).exists()
