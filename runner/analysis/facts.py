@@ -29,7 +29,7 @@ class RunFacts:
     trained. `flat`: the loss, if it was the same number from the first step to the last. `lines`: read from
     the console, `unknown_lines` of them not understood. `left_by`: the signal of a crash after everything was
     saved. `not_started`: the trainer of the last attempt was never started. `unreadable`: unreadable files of
-    the run's plan, a sentence each."""
+    the run's plan, a sentence each. `console_damaged`: part of what the trainer printed is missing."""
 
     evidence: Evidence = field(default_factory=Evidence)
     exit_code: int | None = None
@@ -58,6 +58,7 @@ class RunFacts:
     machine: MachineEnd = UNKNOWN_END
     not_started: bool = False
     unreadable: tuple[str, ...] = ()
+    console_damaged: bool = False
 
     def completed(self) -> RunFacts:
         """With what follows from the rest. `--console_log_file` hides the line `model saved.`: exit code 0
@@ -116,6 +117,10 @@ class RunFacts:
         # a bar at 0 was understood, if nothing else in the log is strange
         begun = evidence.phase is Phase.TRAINING and not self.unknown_lines
         return mostly or (bool(self.total_steps) and not begun)
+
+    def end_was_cut(self) -> bool:
+        """Is what the trainer printed at its end unknown? Then a missing step or error proves nothing."""
+        return self.console_damaged and self.ended_by is None and not self._explained
 
     @property
     def weights_changed(self) -> bool:

@@ -177,6 +177,13 @@ def _not_understood(facts: RunFacts) -> Verdict:
     return Verdict(None, None, (f"the format of this log was not understood: {share}", seen))
 
 
+def _end_was_cut(facts: RunFacts) -> Verdict:
+    text = "console.log was cut or deleted: what the trainer printed at its end is unknown"
+    end = f"the process ended with exit code {facts.exit_code}"
+    reasons = (text, *((end,) if facts.exit_code is not None else ()), facts.progress)
+    return _failed_for((*reasons, *facts.torn_files), _VERIFY_AGAIN)
+
+
 def _nothing(facts: RunFacts) -> Verdict:
     """Without data sd-scripts exits with 0 before loading a model, and if it logs to a file it reports that
     only there."""
@@ -320,6 +327,7 @@ _RULES: tuple[tuple[Callable[[RunFacts], object], Callable[[RunFacts], Verdict]]
     (lambda facts: facts.first_nonfinite_step is not None and not facts.came_through, _diverged),
     (lambda facts: facts.stop_ordered and not facts.finished, _stopped),
     (RunFacts.not_understood, _not_understood),
+    (RunFacts.end_was_cut, _end_was_cut),
     (RunFacts.nothing_trained, _nothing),
     (_killed_from_outside, _killed),
     (_wrote_to_a_full_disk, _disk_full),

@@ -151,7 +151,9 @@ def _is_over(run: RunDir, sent: Sent) -> bool:
 def needs_adoption(path: Path) -> bool:
     """True if a run has no supervisor and its newest started attempt has no verdict."""
     run = RunDir(path)
-    if lock_held(run.lock) or not run.spec.exists() or _belongs_elsewhere(run) or foreign(run):
+    # spec.json is written when a new run is locked; if it was deleted later, the rest is still a run
+    is_run = run.spec.exists() or run.started(1).exists() or run.console.exists()
+    if lock_held(run.lock) or not is_run or _belongs_elsewhere(run) or foreign(run):
         return False
     return not has_verdict(run) and not newer(run)
 

@@ -133,8 +133,13 @@ def _context(snapshot: RunSnapshot, changes: Sequence[str]) -> RunContext:
     if total is not None and status.step >= total and str(snapshot.outcome) == "succeeded":
         raise Refused(f"run {snapshot.id} has trained all of its {total} steps")
     run = RunDir(Path(snapshot.path))
-    last = newest_started(run, status.attempt)
-    plans = {n: read_json(run.attempt(n), AttemptPlan) for n in range(1, last + 1)}
+    try:
+        last = newest_started(run, status.attempt)
+        plans = {n: read_json(run.attempt(n), AttemptPlan) for n in range(1, last + 1)}
+    except Unreadable as error:
+        raise Refused(
+            f"run {snapshot.id} cannot be resumed, because {error}: start a new run with `plasma-tui start`"
+        ) from None
     return RunContext(spec, status, plans, read_changes(changes))
 
 

@@ -21,7 +21,8 @@ from runner.notify.box import MOST_TRIES, Box, Note
 from runner.notify.channel import Result
 from runner.notify.message import TEXT_LIMIT, Message, flat
 from runner.notify.sender import send_all
-from runner.store.journal import Appender, Unreadable, readable
+from runner.store.appender import Appender
+from runner.store.journal import Unreadable, readable
 from runner.store.liveness import lock_held
 from runner.store.rundir import RunDir
 

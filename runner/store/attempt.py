@@ -11,16 +11,16 @@ from runner.model import RunState
 from runner.store.journal import Unreadable, readable
 from runner.store.rundir import RunDir
 
-_NUMBER = re.compile(r"^attempt-(\d+)\.json$")
+_NUMBER = re.compile(r"^attempt-(\d+)\.(?:json|started)$")
 
 
 def attempts_of(run: RunDir) -> list[int]:
-    """The N of every attempt-N.json, in order."""
-    return sorted(int(m[1]) for name in os.listdir(run.path) if (m := _NUMBER.match(name)))
+    """The N of every attempt with a plan or the mark of a start, in order."""
+    return sorted({int(m[1]) for name in os.listdir(run.path) if (m := _NUMBER.match(name))})
 
 
 def newest_attempt(run: RunDir) -> int:
-    """The highest N of attempt-N.json. Raises Unreadable if there is none."""
+    """The highest N of them. Raises Unreadable if there is none."""
     numbers = attempts_of(run)
     if not numbers:
         raise Unreadable("attempt-1.json is missing")

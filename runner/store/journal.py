@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from runner.files.atomic import replace_file
-from runner.files.private import FILE_MODE, private_opener
+from runner.files.private import FILE_MODE
 from runner.files.regular_file import open_regular, read_bytes
 from runner.model import SCHEMA, JournalEvent
 
@@ -132,59 +132,6 @@ def _name(value: float) -> str:
 
 #: disk full, or quota exceeded
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-#: lines refused by a full disk are kept up to this size
-OWED_BYTES = 1 << 24
-
-
-class Appender:
-    """Appends lines to a journal; survives a torn tail and a full disk. Refused lines are kept, up to
-    OWED_BYTES, and written before later ones."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.problem: str | None = None
-        #: when the disk last had no room for a line, Unix time
-        self.full_at: float | None = None
-        self._owed = b""
-        self._fd = private_opener(str(path), os.O_RDWR | os.O_APPEND | os.O_CREAT)
-        size = os.fstat(self._fd).st_size
-        self._torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
-
-    def append(self, line: bytes) -> bool:
-        """Write one line (or several, joined). False if the disk refused; `problem` says why."""
-        lines = self._owed + line.rstrip(b"\n") + b"\n"
-        data = (b"\n" if self._torn else b"") + lines
-        try:
-            written = os.write(self._fd, data)
-        except OSError as error:
-            self.problem = f"{self.path.name}: {error.strerror}"
-            if error.errno in DISK_FULL:
-                self.full_at = time.time()
-            self._owe(lines)
-            return False
-        if written:
-            self._torn = data[written - 1 : written] != b"\n"
-        # a partially written line is written again: readers skip the torn one
-        done = data.rfind(b"\n", 0, written) + 1
-        self._owe(data[done:])
-        if self._owed:
-            self.full_at = time.time()
-        self.problem = f"{self.path.name}: disk full" if self._owed else None
-        return not self._owed
-
-    def _owe(self, lines: bytes) -> None:
-        self._owed = (
-            lines if len(lines) <= OWED_BYTES else lines[: lines.rfind(b"\n", 0, OWED_BYTES) + 1]
-        )
-
-    def retry(self) -> None:
-        """Write lines that were refused before, if any."""
-        if self._owed:
-            owed, self._owed = self._owed, b""
-            self.append(owed)
-
-    def close(self) -> None:
-        os.close(self._fd)
 
 
 class LineTail:

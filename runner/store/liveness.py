@@ -53,6 +53,24 @@ def keep_lock(path: Path, fd: int) -> bool:
     return True
 
 
+class HeldLock:
+    """The lock of a living supervisor. A lock file that another program deletes or replaces is taken again: a
+    lock that cannot be found is no lock."""
+
+    def __init__(self, path: Path, fd: int) -> None:
+        self._path, self._fd = path, fd
+
+    def hold(self) -> None:
+        """Nothing to do, unless the file is another one. Its folder is never created again."""
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(self._fd), self._path.stat()):
+                return
+        with contextlib.suppress(OSError):
+            if (fd := take_lock(self._path)) is not None:
+                os.close(self._fd)
+                self._fd = fd
+
+
 def created_at(pid: int) -> float | None:
     """When the live process with this pid was created; None if there is none (or a zombie)."""
     import psutil  # a screen on a supervised run needs it never, or long after its first frame
@@ -72,6 +90,19 @@ def same_process(pid: int | None, created: float | None) -> bool:
         return False
     found = created_at(pid)
     return found is not None and abs(found - created) < 1.0
+
+
+def is_supervisor(pid: int, run_path: Path) -> bool:
+    """True if `pid` is a supervisor of this run folder."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error, ValueError):
+        words = psutil.Process(pid).cmdline()
+        if "runner.supervisor.detach" not in words[:-1]:
+            return False
+        at = words.index("runner.supervisor.detach")
+        return os.path.realpath(words[at + 1]) == os.path.realpath(run_path)
+    return False
 
 
 def is_keeper(pid: int, run_path: Path, attempt: int | None = None) -> bool:

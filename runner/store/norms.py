@@ -19,7 +19,8 @@ from typing import Any
 import msgspec
 
 from runner.model import Checkpoint, Status
-from runner.store.journal import UNDECODABLE, Appender, LineTail, encode_json, lines_of, read_json
+from runner.store.appender import Appender
+from runner.store.journal import UNDECODABLE, LineTail, encode_json, lines_of, read_json
 from runner.store.rundir import RunDir
 
 Key = tuple[int, int | None, int | None, bool]
@@ -106,6 +107,9 @@ class NormsFile:
 
     def lean(self, status: Status) -> dict[str, Any]:
         """`status` without the details, which are in the file by then; details refused by the disk stay."""
+        if self._appender.look():  # damaged: everything is written again
+            self.table.known.clear()
+            self._made.clear()
         folders = Counter(os.path.dirname(one.path) for one in status.checkpoints)  # noqa: PTH120
         folder = folders.most_common(1)[0][0] if folders else ""
         found = {field.name: getattr(status, field.name) for field in fields(status)}

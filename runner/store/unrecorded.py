@@ -15,10 +15,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
+from runner.files.private import FILE_MODE
+from runner.files.regular_file import open_regular
 from runner.model import ExitRecord, KeeperRecord
 from runner.store.attempt import newest_attempt
-from runner.store.journal import Unreadable, read_json
+from runner.store.journal import Unreadable, read_json, readable
 from runner.store.liveness import created_at, is_keeper, same_process
 from runner.store.rundir import RunDir
 
@@ -27,6 +30,8 @@ _SLACK_S = 2.0
 #: a keeper records its start, and starts its trainer; the clock may be set a little meanwhile
 _STARTING_S = 60.0
 _BLOCK_BYTES = 1 << 20
+#: what Linux adds to the name of an open file that was deleted
+_DELETED = " (deleted)"
 
 
 def keeper_pids(run: RunDir, attempt: int | None = None) -> list[int]:
@@ -41,6 +46,17 @@ def writing_pids(run: RunDir) -> list[int]:
     """Live processes with output to this run's console.log, oldest first."""
     pids = [pid for pid, path in _outputs() if path == os.path.realpath(run.console)]
     return sorted(dict.fromkeys(pids), key=lambda pid: created_at(pid) or 0.0)
+
+
+def open_console(run: RunDir) -> BinaryIO | None:
+    """console.log after it was deleted: its writers still have it open. None: it is gone."""
+    for pid in writing_pids(run):
+        for number in (1, 2):
+            with contextlib.suppress(OSError):
+                path = Path(f"/proc/{pid}/fd/{number}")
+                if str(path.readlink()) == os.path.realpath(run.console) + _DELETED:
+                    return open_regular(path)
+    return None
 
 
 def folders_with_processes(age_s: float = 0.0) -> frozenset[str]:
@@ -65,7 +81,8 @@ def _outputs() -> Iterator[tuple[int, str]]:
         with contextlib.suppress(OSError, psutil.Error, ValueError):
             if sys.platform == "linux":
                 for number in (1, 2):
-                    yield pid, str(Path(f"/proc/{pid}/fd/{number}").readlink())
+                    path = str(Path(f"/proc/{pid}/fd/{number}").readlink())
+                    yield pid, path.removesuffix(_DELETED)
             else:
                 for one in psutil.Process(pid).open_files():
                     if one.fd in (1, 2):
@@ -84,13 +101,33 @@ def still_runs(run: RunDir) -> bool:
     return bool(keeper_pids(run) or writing_pids(run))
 
 
+def was_started(run: RunDir, attempt: int) -> bool:
+    """Did a keeper begin this attempt? By its mark; if that was deleted, by what else it wrote."""
+    if run.started(attempt).exists():
+        return True
+    records = readable(run.keeper, KeeperRecord), readable(run.exit, ExitRecord)
+    if any(one is not None and one.attempt >= attempt for one in records):
+        return True
+    return attempt_offset(run, attempt) is not None
+
+
+def mark_started(run: RunDir, attempt: int) -> None:
+    """Create the mark that a keeper must create first, unless it exists: no keeper can start this attempt
+    later. Its time is before any start: it may replace a deleted one. A full disk may refuse it."""
+    with contextlib.suppress(OSError):
+        os.close(os.open(run.started(attempt), os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
+        planned = run.attempt(attempt)
+        before = planned.stat().st_mtime if planned.exists() else 0.0
+        os.utime(run.started(attempt), (before, before))
+
+
 def record_of(run: RunDir, attempt: int) -> KeeperRecord | None:
     """Who runs the attempt, from live processes only; None: none, or its keeper has not started anything yet.
     `keeper_pid` is -1 if the keeper has ended."""
     try:
         begun = run.started(attempt).stat().st_mtime
     except OSError:
-        return None
+        begun = 0.0
     keepers = keeper_pids(run, attempt)
     pids = [pid for pid in writing_pids(run) if pid not in keepers]
     if attempt > 1:  # may be left over from an earlier attempt
@@ -119,10 +156,15 @@ def still_names(run: RunDir, record: KeeperRecord, trainer_created_at: float | N
     return begun and same_process(record.pid, known)
 
 
+def attempt_mark(attempt: int) -> bytes:
+    """What the keeper writes first into console.log."""
+    return f"--- plasma-tui attempt {attempt} ".encode()
+
+
 def attempt_offset(run: RunDir, attempt: int) -> int | None:
     """Where an attempt's line starts in console.log: written by its keeper just before it starts the trainer.
     None: the keeper did not get that far."""
-    mark = f"--- plasma-tui attempt {attempt} ".encode()
+    mark = attempt_mark(attempt)
     found, offset, rest = None, 0, b""
     with contextlib.suppress(OSError), run.console.open("rb") as stream:
         while block := stream.read(_BLOCK_BYTES):

@@ -97,7 +97,7 @@ class AttemptContext:
 def read_context(run: RunDir, before: Status | None) -> AttemptContext:
     """From spec.json and the newest plan. Never raises for their content: a training may be running."""
     problems: list[str] = []
-    attempt = _attempt(run)
+    attempt = max(_attempt(run), before.attempt if before is not None else 1)
     spec = _read(run.spec, RunSpec, problems)
     plan = _read(run.attempt(attempt), AttemptPlan, problems)
     known = plan or spec
@@ -121,11 +121,13 @@ def _read(path: Path, kind: type[T], problems: list[str]) -> T | None:
 
 
 def _attempt(run: RunDir) -> int:
+    """By every file that names it: any may have been deleted."""
+    record = readable(run.keeper, KeeperRecord)
+    recorded = record.attempt if record is not None else 1
     try:
-        return newest_attempt(run)
+        return max(newest_attempt(run), recorded)
     except Unreadable:
-        record = readable(run.keeper, KeeperRecord)
-        return record.attempt if record is not None else 1
+        return recorded
 
 
 def _made_at(run: RunDir, before: Status | None) -> float:

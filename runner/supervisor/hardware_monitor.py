@@ -20,7 +20,7 @@ from runner.model import AlarmKind, GpuUser, HardwareSample, Phase
 from runner.process.awake import Awake, stay_awake
 from runner.process.spawn import in_wsl, trainer_environment
 from runner.state.translator import Translator
-from runner.store.journal import Appender
+from runner.store.appender import Appender
 from runner.store.liveness import created_at
 from runner.supervisor.context import AttemptContext
 from runner.supervisor.trainer import TrainerProcess

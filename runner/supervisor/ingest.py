@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from runner.analysis.guard import Guard
-from runner.files.regular_file import open_regular
 from runner.ingest.console.parser import ConsoleParser
 from runner.ingest.exact import exact_steps
 from runner.ingest.tfevents import ScalarTail
 from runner.model.events import ConsoleEvent
 from runner.state.translator import Translator
+from runner.supervisor.console_file import ConsoleFile
 from runner.supervisor.context import AttemptContext
 from runner.supervisor.trainer import TrainerProcess
 from runner.trainers.registry import program_of_run
@@ -34,8 +34,8 @@ CLOCKS_S = 1.0
 
 @dataclass(slots=True, eq=False)
 class Ingest:
-    """`offset`: the byte of console.log up to which everything was read. `doing`: the current slow task, as
-    text. `flush` is called whenever the translator may have something to write."""
+    """`doing`: the current slow task, as text. `flush` is called whenever the translator may have something to
+    write."""
 
     context: AttemptContext
     trainer: TrainerProcess
@@ -43,15 +43,22 @@ class Ingest:
     guard: Guard
     flush: Callable[[], None]
     parser: ConsoleParser = field(init=False)
-    offset: int = field(default=0, init=False)
+    console: ConsoleFile = field(init=False)
     doing: str = field(default="", init=False)
+    _begin: int = field(default=0, init=False)
     _tail: ScalarTail | None = field(default=None, init=False)
     _losses_read_at: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
+        self.console = ConsoleFile(self.context)
         self.parser = ConsoleParser(vocabulary=program_of_run(self.context.spec).vocabulary)
 
     # ----------------------------------------------------------------- console
+
+    def begin(self, offset: int) -> None:
+        """`offset`: where this attempt starts in console.log."""
+        self.console.begin(offset)
+        self._begin = self.console.offset
 
     async def read_console(self) -> None:
         """Read new trainer output, for a bounded time."""
@@ -65,24 +72,17 @@ class Ingest:
     async def read_on(self, what: str) -> None:
         """Read up to the console's current end, yielding after each block. `what`: task shown in the status,
         with progress."""
-        console = self.context.run.console
-        end = console.stat().st_size if console.exists() else 0
-        while self.offset < end and await self.read_block():
-            self.doing = f"{what}: {self.offset / 1e6:.0f} of {end / 1e6:.0f} MB"
+        console, end = self.console, self.console.size
+        while console.offset < end and await self.read_block():
+            self.doing = f"{what}: {console.offset / 1e6:.0f} of {end / 1e6:.0f} MB"
             await asyncio.sleep(0)
         self.doing = ""
 
     async def read_block(self) -> bool:
         """The next block of the console; False if there is none yet."""
-        try:
-            with open_regular(self.context.run.console) as stream:
-                stream.seek(self.offset)
-                data = stream.read(READ_BYTES)
-        except OSError:
-            return False
+        data = self.console.read(READ_BYTES)
         if not data:
             return False
-        self.offset += len(data)
         self.translator.pace.look(time.time())
         self.guard.on_bytes(time.time())
         self._take(self.parser.feed(data))
@@ -92,7 +92,7 @@ class Ingest:
     def _take(self, found: list[ConsoleEvent]) -> None:
         now, state = time.time(), self.translator.state
         for event in found:
-            offset = event.offset + self.trainer.console_offset
+            offset = event.offset + self._begin
             self.translator.on_console(replace(event, offset=offset), now)
             self.guard.on_console(event, state.step, state.average, now)
 

@@ -12,7 +12,8 @@ from runner.model import JournalEvent
 from runner.state.attempt_state import StepRow, apply
 from runner.state.journaled import Journaled
 from runner.state.translator import Translator
-from runner.store.journal import Appender, step_row
+from runner.store.appender import Appender
+from runner.store.journal import step_row
 from runner.supervisor.context import AttemptContext
 
 log = logging.getLogger("supervisor")

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from runner.analysis.diagnosis.catalogue import entries
@@ -23,7 +24,7 @@ from runner.history.summary import write_summary
 from runner.model import Phase, RunState, Status
 from runner.state.losses import smoothed_at, smoothing_until
 from runner.state.translator import Translator
-from runner.store.liveness import keep_lock, take_lock
+from runner.store.liveness import HeldLock, keep_lock, take_lock
 from runner.store.norms import NormsFile
 from runner.store.rundir import RunDir
 from runner.store.schema import newer
@@ -36,7 +37,7 @@ from runner.supervisor.journals import Journals
 from runner.supervisor.notifier import Notifier
 from runner.supervisor.order_handler import OrderHandler
 from runner.supervisor.order_queue import OrderQueue
-from runner.supervisor.snapshot import StatusFile, written_status
+from runner.supervisor.snapshot import StatusFile, another_works, written_status
 from runner.supervisor.trainer import TrainerProcess
 from runner.supervisor.verdict import Ending, conclude
 from runner.supervisor.verifier import POLL_S as VERIFY_POLL_S
@@ -55,7 +56,8 @@ GUARD_POLL_S = 1.0
 class Supervisor:
     """Composes the parts of one run's supervision and runs them. No part references this object."""
 
-    def __init__(self, run: RunDir) -> None:
+    def __init__(self, run: RunDir, lock: HeldLock | None = None) -> None:
+        self._lock = lock
         self.context = context = read_context(run, written_status(run))
         plan = context.plan
         self.translator = translator = Translator(
@@ -98,7 +100,7 @@ class Supervisor:
         code."""
         guarded, ended = self.journals.guarded, self.trainer.ended
         adopted = await self.trainer.take_over(start, self.status.write)
-        self.ingest.offset = self.trainer.console_offset
+        self.ingest.begin(self.trainer.console_offset)
         self.translator.rows.catching_up = adopted  # from the first heartbeat on
         await guarded("hardware", self.monitor.start)
         self.journals.emit("adopted" if adopted else "started", pid=os.getpid())
@@ -151,6 +153,8 @@ class Supervisor:
     # ----------------------------------------------------------------- work of several parts
 
     async def _beat(self) -> None:
+        if self._lock is not None:
+            self._lock.hold()
         self.status.write()
 
     async def _read_console(self) -> None:
@@ -174,7 +178,8 @@ class Supervisor:
         """Read again what a previous supervisor read, without repeating its reports and orders."""
         self.guard.silent = True  # replayed output has no timing
         await self.journals.guarded("reading earlier output", self.ingest.catch_up)
-        await self.journals.guarded("restoring checkpoints", self.verifier.restore)
+        restore = partial(self.verifier.restore, unread=self.ingest.console.damaged)
+        await self.journals.guarded("restoring checkpoints", restore)
         await self.journals.guarded("restoring alarms", self.alarms.restore)
         await self.journals.guarded("restoring notifications", self.notifier.restore)
 
@@ -212,6 +217,7 @@ class Supervisor:
             stopped=self.orders.carried_out,
             stopped_for=self.alarms.reason(),
             faults=(*self.journals.faults.values(), *self.ingest.problems),
+            console_damaged=self.ingest.console.damaged,
             disk_full_at=max(self.status.full_at or 0.0, self.journals.full_at or 0.0) or None,
             sample=self.monitor.sample,
         )
@@ -270,18 +276,20 @@ def main(path: str, lock_fd: int | None = None) -> int:
     for name in ("SIGHUP", "SIGINT", "SIGPIPE"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     inherited = lock_fd is not None and keep_lock(run.lock, lock_fd)
-    if not inherited and take_lock(run.lock) is None:
+    held = lock_fd if inherited else take_lock(run.lock)
+    if held is None or (not inherited and another_works(run)):
         return 0
     if found := newer(run):  # that version evaluates it
         log.warning("run %s was %s", run.id, found)
         return 1
+    lock = HeldLock(run.lock, held)
     with contextlib.suppress(asyncio.CancelledError):
-        return asyncio.run(_supervise(run, start=lock_fd is not None))
+        return asyncio.run(_supervise(run, lock, start=lock_fd is not None))
     return 1
 
 
-async def _supervise(run: RunDir, *, start: bool) -> int:
-    supervisor = Supervisor(run)
+async def _supervise(run: RunDir, lock: HeldLock, *, start: bool) -> int:
+    supervisor = Supervisor(run, lock)
     if supervisor.came_too_late():
         return 0
     entries()  # read now: plasma-tui may be updated while the training runs

@@ -13,6 +13,7 @@ from runner.model import Alarm, RunState, Status
 from runner.state.status import build_status, nonfinite_step
 from runner.state.translator import Translator
 from runner.store.journal import DISK_FULL, Unreadable, write_json
+from runner.store.liveness import is_supervisor
 from runner.store.norms import NormsFile, read_status
 from runner.store.rundir import RunDir
 from runner.supervisor.context import AttemptContext
@@ -33,6 +34,13 @@ def written_status(run: RunDir) -> Status | None:
         return read_status(run)
     except Unreadable:
         return None
+
+
+def another_works(run: RunDir) -> bool:
+    """Does a supervisor live whose lock file was deleted? It takes the new one."""
+    status = written_status(run)
+    pid = status.supervisor_pid if status is not None else None
+    return pid is not None and pid != os.getpid() and is_supervisor(pid, run.path)
 
 
 @dataclass(slots=True)
@@ -112,7 +120,7 @@ class StatusFile:
             smooth=self.translator.rows.smoothing.now,
             stop_after_save=self.orders.after_save and not self.orders.stopping,
             stop_by=order.by if order is not None else None,
-            offset=self.ingest.offset,
+            offset=self.ingest.console.offset,
             supervisor_pid=os.getpid(),
             keeper_pid=keeper.keeper_pid if keeper is not None else None,
             trainer_pid=keeper.pid if keeper is not None else None,

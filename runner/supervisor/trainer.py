@@ -10,11 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import time
 from collections.abc import Callable
 
-from runner.files.private import FILE_MODE
 from runner.model import ExitRecord, KeeperRecord
 from runner.process.family import Member, family, member_of
 from runner.process.spawn import keeper_command, start_detached
@@ -23,8 +21,10 @@ from runner.store.liveness import created_at, is_keeper, same_process
 from runner.store.unrecorded import (
     attempt_offset,
     keeper_pids,
+    mark_started,
     record_of,
     still_names,
+    was_started,
     writing_pids,
 )
 from runner.supervisor.context import AttemptContext
@@ -53,6 +53,7 @@ class TrainerProcess:
         self.keeper: KeeperRecord | None = None
         self.created_at: float | None = None
         self.members: dict[int, Member] = {}
+        self._begun = 0, 0.0
         self.exit: ExitRecord | None = None
         self.exit_unseen = False
         self.not_started = False
@@ -68,12 +69,12 @@ class TrainerProcess:
     @property
     def started_at(self) -> float:
         """Unix time; 0.0 while there is no keeper."""
-        return self.keeper.started_at if self.keeper is not None else 0.0
+        return self.keeper.started_at if self.keeper is not None else self._begun[1]
 
     @property
     def console_offset(self) -> int:
         """Where this attempt starts in console.log."""
-        return self.keeper.console_offset if self.keeper is not None else 0
+        return self.keeper.console_offset if self.keeper is not None else self._begun[0]
 
     @property
     def roots(self) -> tuple[int, ...]:
@@ -88,13 +89,16 @@ class TrainerProcess:
         or certainly none: `exit_unseen`, and `not_started` if it was never started.
         """
         context = self._context
-        began = context.run.started(context.attempt).exists()
+        began = was_started(context.run, context.attempt)
         if not began and start and not context.problems:
             start_detached(keeper_command(context.run.path, context.attempt))
-        elif not began and self._close():
-            self._give_up()
-            return True
+        else:
+            # also put back a mark that was deleted; without any mark and record the attempt may still be alive
+            mark_started(context.run, context.attempt)
+            began = True
         await self._find(waiting)
+        if self.keeper is None:
+            self._begun = await asyncio.to_thread(self._begun_without_keeper)
         if began and self.exit is not None:
             self.ended.set()  # its pids may belong to others by now: an order must not signal them
         elif self.keeper is not None:
@@ -113,16 +117,16 @@ class TrainerProcess:
         self.exit_unseen = self.exit is None
         self.ended.set()
 
-    def _close(self) -> bool:
-        """Create the mark that a keeper must create first. False: a keeper was faster, or may still be."""
-        mark = self._context.run.started(self._context.attempt)
+    def _begun_without_keeper(self) -> tuple[int, float]:
+        """Where the attempt starts in console.log, and when it did; 0 for what is unknown."""
+        run, attempt = self._context.run, self._context.attempt
+        if self.not_started:
+            return 0, 0.0
         try:
-            os.close(os.open(mark, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
-        except FileExistsError:
-            return False
-        except OSError:  # a full disk: no keeper could create it either
-            return not keeper_pids(self._context.run, self._context.attempt)
-        return True
+            began_at = run.started(attempt).stat().st_mtime
+        except OSError:
+            began_at = 0.0
+        return attempt_offset(run, attempt) or 0, began_at
 
     async def _find(self, waiting: Callable[[], None]) -> None:
         """Wait for the keeper's record, or for its exit record; without either, search the processes."""
@@ -151,7 +155,10 @@ class TrainerProcess:
     def _give_up(self) -> None:
         """No live process, and no observed end: it ended unseen, or was never started."""
         self.exit_unseen = True
-        self.not_started = attempt_offset(self._context.run, self._context.attempt) is None
+        before = self._context.before if self._context.resumes_supervision else None
+        seen = before is not None and before.trainer_pid is not None
+        offset = attempt_offset(self._context.run, self._context.attempt)
+        self.not_started = offset is None and not seen
 
     # ----------------------------------------------------------------- alive or not
 

@@ -38,13 +38,14 @@ _HARDWARE_BYTES = 1 << 16
 class Ending:
     """The supervision's own facts about the end. `stopped`: on request; `stopped_for`: by the guard, for this
     reason; `faults`: what failed in it, as text; `disk_full_at`: when the run folder's disk last had no room,
-    Unix time; `sample`: the newest reading."""
+    Unix time; `sample`: the newest reading; `console_damaged`: bytes of console.log are gone."""
 
     stopped: bool
     stopped_for: str | None
     faults: tuple[str, ...]
     disk_full_at: float | None
     sample: HardwareSample | None
+    console_damaged: bool = False
 
 
 def conclude(
@@ -84,6 +85,7 @@ def conclude(
                 faults=ending.faults,
                 not_started=trainer.not_started,
                 unreadable=context.problems,
+                console_damaged=ending.console_damaged,
             )
         )
     except Exception as error:

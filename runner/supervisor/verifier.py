@@ -72,16 +72,19 @@ class Verifier:
         self._noted: set[int] = set()
         self._sampled: tuple[float, int] | None = None
 
-    def restore(self) -> None:
-        """Files verified by a previous supervisor are not verified again."""
+    def restore(self, *, unread: bool = False) -> None:
+        """Files verified by a previous supervisor are not verified again. `unread`: also those that a damaged
+        console.log no longer names."""
         before = self._context.before.checkpoints if self._context.before is not None else ()
         attempt = self._context.attempt
         known = {(c.step, c.epoch, c.final): c for c in before if c.attempt == attempt}
         for key in self._book.own_keys:
             read = self._book[key]
-            found = known.get((read.step, read.epoch, read.final))
+            found = known.pop((read.step, read.epoch, read.final), None)
             if found is not None and found.complete is not None:
                 self._book.change(key, partial(_restored, found))
+        for one in known.values() if unread else ():
+            self._book.add(one)
 
     async def finish(self) -> None:
         """Verify everything left: the trainer has ended, no file is being written."""

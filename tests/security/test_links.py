@@ -20,7 +20,8 @@ from runner.model import AttemptPlan, ExitRecord
 from runner.process import keeper
 from runner.process.spawn import keeper_command
 from runner.store import inbox
-from runner.store.journal import Appender, LineTail, Unreadable, read_json, write_json
+from runner.store.appender import Appender
+from runner.store.journal import LineTail, Unreadable, read_json, write_json
 from runner.store.liveness import take_lock
 from runner.store.rundir import RunDir, home
 from tests.sample_runs import make_run

@@ -17,7 +17,8 @@ from runner.history.imported_runs.from_log import run_of_log
 from runner.notify.box import Box
 from runner.process import keeper
 from runner.store import inbox
-from runner.store.journal import Appender, write_json
+from runner.store.appender import Appender
+from runner.store.journal import write_json
 from runner.store.liveness import take_lock
 from runner.store.registry import list_runs
 from runner.store.rundir import RunDir, home, runs_root

@@ -26,7 +26,7 @@ STOPPED = frozenset({Outcome.SUCCEEDED, Outcome.STOPPED})
 @dataclass(frozen=True, slots=True)
 class Fault:
     """`outcomes`: those that an attempt may have after this fault. `needs`: launcher, workers,
-    screen, root: what the life must have."""
+    screen, root: what the life must have. `prepare`: what the life needs before its start."""
 
     name: str
     family: str
@@ -35,6 +35,7 @@ class Fault:
     phases: tuple[str, ...] = tuple(PHASES)
     needs: frozenset[str] = frozenset()
     weight: float = 1.0
+    prepare: Callable[[Life], None] | None = None
 
 
 TABLE: list[Fault] = []
@@ -48,11 +49,12 @@ def fault(
     phases: tuple[str, ...] = tuple(PHASES),
     needs: tuple[str, ...] = (),
     weight: float = 1.0,
+    prepare: Callable[[Life], None] | None = None,
 ) -> Callable[[Act], Act]:
     """Enter a function into the table."""
 
     def enter(act: Act) -> Act:
-        TABLE.append(Fault(name, family, act, outcomes, phases, frozenset(needs), weight))
+        TABLE.append(Fault(name, family, act, outcomes, phases, frozenset(needs), weight, prepare))
         return act
 
     return enter
@@ -60,7 +62,13 @@ def fault(
 
 def load_families() -> list[Fault]:
     """The whole table."""
-    from tests.torture import faults_orders, faults_process, faults_world  # noqa: F401
+    from tests.torture import (  # noqa: F401
+        faults_disk,
+        faults_files,
+        faults_orders,
+        faults_process,
+        faults_world,
+    )
 
     return TABLE
 

@@ -32,6 +32,25 @@ def judge(life: Life, last: RunSnapshot, reference: Reference) -> Iterator[str]:
         yield f"a supervisor used {life.resident_mb:.0f} MB"
 
 
+def judge_gone(life: Life, reference: Reference) -> Iterator[str]:
+    """After the run folder of a living training was deleted, and every process has ended."""
+    yield from _left_behind(life)
+    if life.run.path.exists():
+        # the trainer's own event file may still come if its writer had not begun
+        found = [p for p in life.run.path.rglob("*") if not p.is_dir() and "tfevents" not in p.name]
+        if found:
+            yield f"the deleted run folder is back with {[p.name for p in found][:5]}"
+    # a resumed attempt writes into a folder of its own
+    digests = {tensors_digest(path) for path in life.project.rglob("life*.safetensors")}
+    if digests - {None} - set(reference.tensors.values()):
+        yield "a checkpoint differs from every undisturbed one"
+    console = life.gone_console.read() if life.gone_console is not None else b""
+    # TensorBoard's writer opens its file by name for every flush, and raises in the trainer
+    by_itself = b"FileNotFoundError" in console and b"tfevents" in console
+    if not life.harmed and not by_itself and (lost := set(reference.tensors.values()) - digests):
+        yield f"{len(lost)} checkpoints were not written: the training was harmed"
+
+
 def _left_behind(life: Life) -> Iterator[str]:
     """No process of the training or of ours, but the screens that are still attached."""
     for role, processes in life.processes().items():
@@ -135,5 +154,9 @@ def _checkpoints(life: Life, last: RunSnapshot, reference: Reference) -> Iterato
             valid.add(one.step)
         elif digest is not None and one.complete is False:
             yield f"{one.name} is valid and is called incomplete: {one.problem}"
-    if succeeded(last) and (lost := sorted(set(life.trainer.saves) - valid)):
+    if (
+        succeeded(last)
+        and not life.output_deleted
+        and (lost := sorted(set(life.trainer.saves) - valid))
+    ):
         yield f"checkpoints of steps {lost} are not known as valid"

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 
@@ -85,6 +86,14 @@ class Life:
     checks: list[Check] = field(default_factory=list)
     #: what was wrong before the end of the life, a sentence each
     wrong: list[str] = field(default_factory=list)
+    #: a fault deleted checkpoints
+    output_deleted: bool = False
+    #: a fault deleted the run folder: the training ends, and nothing of it may come back
+    gone: bool = False
+    #: its console, still open
+    gone_console: BinaryIO | None = None
+    #: and another fault may have ended the trainer of its newest attempt
+    harmed: bool = False
     began_at: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -108,7 +117,7 @@ class Life:
     def start(self) -> None:
         """The first attempt."""
         os.environ["PLASMA_HOME"] = str(self.folder / "home")
-        self.project.mkdir(parents=True)
+        self.project.mkdir(parents=True, exist_ok=True)  # a fault may have prepared its disk
         config = write_project(
             self.project, self.trainer, launcher=self.launcher, workers=self.workers
         )
@@ -194,6 +203,14 @@ class Life:
             self.wrong += check(self, last)
         self.allowed, self.checks = {"succeeded"}, []
         return last
+
+    def wait_gone(self) -> None:
+        """Until no process but screens is left of a life whose run folder was deleted."""
+        deadline = time.monotonic() + ATTEMPT_S
+        while set(self.processes()) - {"screen"}:
+            if time.monotonic() > deadline:
+                raise Overdue(f"{sorted(self.processes())} outlive their run folder")
+            time.sleep(LOOK_S)
 
     # ------------------------------------------------------------------ phases
 

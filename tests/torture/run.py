@@ -14,7 +14,7 @@ from pathlib import Path
 
 from runner.model import RunSnapshot
 from tests.torture.faults import Fault
-from tests.torture.judge import judge
+from tests.torture.judge import judge, judge_gone
 from tests.torture.life import Life, Overdue, succeeded
 from tests.torture.project import Trainer
 from tests.torture.reference import Reference, reference_of
@@ -113,11 +113,17 @@ class Torture:
         lost: list[str] = []
         last: RunSnapshot | None = None
         try:
+            for one, _ in plan.faults:
+                if one.prepare is not None:
+                    one.prepare(life)
             life.start()
             if plan.screen:
                 life.open_screen()
             last = _suffer(life, list(plan.faults), points)
-            lost += judge(life, last, reference)
+            if last is None:
+                lost += judge_gone(life, reference)
+            else:
+                lost += judge(life, last, reference)
         except Overdue as error:
             lost.append(str(error))
         except Exception as error:
@@ -136,7 +142,8 @@ class Torture:
         )  # fmt: skip
 
 
-def _suffer(life: Life, chosen: list[tuple[Fault, str]], points: list[Point]) -> RunSnapshot:
+def _suffer(life: Life, chosen: list[tuple[Fault, str]], points: list[Point]) -> RunSnapshot | None:
+    """None: a fault deleted the run folder, and every process has ended."""
     while True:
         if chosen and life.attempt <= ATTEMPTS_WITH_FAULTS:
             one, phase = chosen.pop(0)
@@ -146,6 +153,9 @@ def _suffer(life: Life, chosen: list[tuple[Fault, str]], points: list[Point]) ->
             did = one.act(life)
             life.note(did)
             points.append(Point(one.name, one.family, came, life.attempt, did))
+            if life.gone:
+                life.wait_gone()
+                return None
             if not life.over() and chosen and life.random.random() < 0.8:
                 continue  # the next fault in the same attempt
         last = life.settle()

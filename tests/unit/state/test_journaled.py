@@ -8,7 +8,8 @@ import pytest
 from runner.model import JournalEvent
 from runner.state.attempt_state import StepRow
 from runner.state.journaled import Journaled
-from runner.store.journal import Appender, step_row
+from runner.store.appender import Appender
+from runner.store.journal import step_row
 from runner.store.rundir import RunDir
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from runner.model import RunState, Status
+from runner.store.appender import Appender
 from runner.store.journal import (
-    Appender,
     LineTail,
     Unreadable,
     decode_json,

@@ -52,7 +52,7 @@ async def test_a_long_log_at_the_end_is_read_with_a_heartbeat(made: Supervisor) 
     seen = await beats_during(made, made._evaluate)
     assert len(seen) > 5
     assert "reading the console: 1 of 4 MB" in {one.evaluating for one in seen}
-    assert made.ingest.offset == made.context.run.console.stat().st_size
+    assert made.ingest.console.offset == made.context.run.console.stat().st_size
     assert made.status.now().evaluating == ""
 
 
@@ -108,4 +108,4 @@ async def test_one_poll_of_the_console_is_bounded(
     await made._read_console()
     assert time.monotonic() - began < 5.0
     assert made.trainer.ended.is_set()
-    assert 0 < made.ingest.offset < made.context.run.console.stat().st_size
+    assert 0 < made.ingest.console.offset < made.context.run.console.stat().st_size

@@ -1,0 +1,252 @@
+"""Files of a run folder that are deleted or damaged while its training runs: the training is watched by one
+supervisor, judged by what is still known, and never judged while it lives."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runner.control import launch
+from runner.control import orders as control
+from runner.control.resume import plan_resume
+from runner.model import Outcome, RunSnapshot
+from runner.store.liveness import lock_held
+from runner.store.reader import RunReader
+from runner.store.rundir import RunDir, runs_root
+from runner.store.unrecorded import keeper_pids, still_runs
+from tests.process.helpers import (
+    clean_up,
+    hurry,
+    kill,
+    look,
+    processes_of,
+    start,
+    wait_end,
+    wait_for,
+    wait_step,
+)
+from tests.process.test_unrecorded import kill_supervisor, kinds, supervisors_of
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "out"
+    yield folder
+    for path in runs_root().glob("2*"):
+        clean_up(RunDir(path), folder)
+        for pid in (*keeper_pids(RunDir(path)), *supervisors_of(path)):
+            kill(pid)
+
+
+def long_run(output: Path) -> RunDir:
+    run = start(output, "--steps", "150", "--delay", "0.05", "--save_state")
+    wait_step(run, 5)
+    return run
+
+
+def rows(run: RunDir) -> list[int]:
+    import json
+
+    return [json.loads(line)[0] for line in run.steps.read_bytes().splitlines()]
+
+
+# --------------------------------------------------------------------------- the lock
+
+
+def test_a_deleted_lock_brings_no_second_supervisor(output: Path) -> None:
+    run = long_run(output)
+    before = supervisors_of(run.path)
+    run.lock.unlink()
+    control.adopt(run.path)
+    wait_for(lambda: lock_held(run.lock), 10, "the lock to be there again")
+    wait_for(lambda: supervisors_of(run.path) == before, 10, "the second supervisor to leave")
+    assert not control.needs_adoption(run.path)
+    hurry(output)
+    assert wait_end(run).outcome is Outcome.SUCCEEDED
+    assert "adopted" not in kinds(run)
+    assert sorted(set(rows(run))) == list(range(1, 151))
+
+
+# --------------------------------------------------------------------------- who runs the attempt
+
+
+@pytest.mark.parametrize(
+    "names", [("attempt-1.started",), ("attempt-1.started", "keeper.json"), ("keeper.json",)]
+)
+def test_a_training_whose_marks_are_gone_is_not_judged_while_it_lives(
+    output: Path, names: tuple[str, ...]
+) -> None:
+    run = long_run(output)
+    kill_supervisor(run)
+    for name in names:
+        (run.path / name).unlink()
+    assert control.adopt(run.path)
+    wait_for(lambda: kinds(run).count("adopted"), what="the adoption")
+    assert run.started(1).exists()
+    wait_step(run, (look(run).loss.last_step or 0) + 20)
+    hurry(output)
+    assert wait_end(run).outcome is Outcome.SUCCEEDED
+    assert look(run).loss.last_step == 150
+
+
+def test_a_run_without_its_spec_gets_its_verdict(output: Path) -> None:
+    run = long_run(output)
+    kill_supervisor(run)
+    run.spec.unlink()
+    assert control.needs_adoption(run.path)
+    assert control.adopt(run.path)
+    hurry(output)
+    snapshot = wait_end(run)
+    assert snapshot.outcome is Outcome.FAILED
+    assert "spec.json is missing" in " ".join(snapshot.status.reasons if snapshot.status else ())
+
+
+def second_attempt(output: Path) -> RunDir:
+    run = start(output, "--steps", "150", "--delay", "0.05", "--save_state")
+    wait_step(run, 25)
+    control.stop(run.path)
+    launch.start_attempt(run, plan_resume(wait_end(run)).plan)
+    wait_for(lambda: look(run).status and look(run).status.attempt == 2)  # type: ignore[union-attr]
+    wait_for(lambda: keeper_pids(run, 2))
+    return run
+
+
+@pytest.mark.parametrize("name", ["attempt-2.json", "keeper.json"])
+def test_a_second_attempt_stays_the_second_whatever_file_is_gone(output: Path, name: str) -> None:
+    run = second_attempt(output)
+    kill_supervisor(run)
+    (run.path / name).unlink(missing_ok=True)
+    assert control.adopt(run.path)
+    hurry(output)
+    snapshot: RunSnapshot = wait_end(run)
+    assert snapshot.status is not None
+    assert [one.attempt for one in snapshot.status.attempts] == [1, 2]
+    newest = snapshot.status.attempts[-1]
+    assert newest.first_step is not None and newest.first_step > 1
+
+
+def test_the_output_of_an_ended_second_attempt_is_its_own_without_a_keeper_record(
+    output: Path,
+) -> None:
+    run = second_attempt(output)
+    kill_supervisor(run)
+    hurry(output)
+    wait_for(lambda: run.exit.exists() and not still_runs(run))
+    wait_for(lambda: b'"attempt": 2' in run.exit.read_bytes())
+    run.keeper.unlink()
+    assert control.adopt(run.path)
+    snapshot = wait_end(run)
+    assert snapshot.status is not None
+    newest = snapshot.status.attempts[-1]
+    assert newest.first_step is not None and newest.first_step > 1
+
+
+def test_a_plan_that_is_gone_refuses_a_resume_in_one_sentence(output: Path) -> None:
+    run = long_run(output)
+    wait_step(run, 25)
+    control.stop(run.path)
+    snapshot = wait_end(run)
+    run.attempt(1).unlink()
+    with pytest.raises(control.Refused, match=r"attempt-1\.json is missing"):
+        plan_resume(snapshot)
+
+
+# --------------------------------------------------------------------------- the console
+
+
+def test_a_console_deleted_under_its_supervisor_is_read_to_its_end(output: Path) -> None:
+    run = long_run(output)
+    run.console.unlink()
+    hurry(output)
+    snapshot = wait_end(run)
+    assert snapshot.outcome is Outcome.SUCCEEDED
+    assert sorted(set(rows(run))) == list(range(1, 151))
+
+
+def test_a_console_emptied_under_its_supervisor_is_read_on(output: Path) -> None:
+    run = long_run(output)
+    os.truncate(run.console, 0)
+    wait_step(run, 40)
+    hurry(output)
+    assert wait_end(run).outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("damage", [lambda p: os.truncate(p, 0), Path.unlink])
+def test_a_console_that_is_gone_is_no_proof_that_nothing_was_trained(
+    output: Path, damage: object
+) -> None:
+    run = long_run(output)
+    kill_supervisor(run)
+    hurry(output)
+    wait_for(lambda: run.exit.exists() and not still_runs(run))
+    damage(run.console)  # type: ignore[operator]
+    assert control.adopt(run.path)
+    snapshot = wait_end(run)
+    assert snapshot.outcome is Outcome.FAILED
+    assert snapshot.status is not None and snapshot.status.cause is not None
+    assert "console.log" in snapshot.status.cause.evidence
+
+
+def test_a_console_deleted_between_two_supervisors_is_found_by_its_writers(output: Path) -> None:
+    run = long_run(output)
+    kill_supervisor(run)
+    run.console.unlink()
+    assert still_runs(run)
+    assert control.adopt(run.path)
+    wait_for(lambda: kinds(run).count("adopted"), what="the adoption")
+    hurry(output)
+    assert wait_end(run).outcome is Outcome.SUCCEEDED
+    assert sorted(set(rows(run))) == list(range(1, 151))
+
+
+# --------------------------------------------------------------------------- the folder
+
+
+def test_a_deleted_run_folder_ends_with_its_training_and_does_not_come_back(output: Path) -> None:
+    run = long_run(output)
+    reader = RunReader(run.path)
+    reader.read()
+    shutil.rmtree(run.path)
+    reader.read()
+    assert processes_of(output)  # not harmed
+    hurry(output)
+    wait_for(lambda: not processes_of(output), 20, "the training to end by itself")
+    assert (output / "fake.safetensors").exists()
+    wait_for(lambda: not supervisors_of(run.path), 20, "the supervisor to leave")
+    wait_for(lambda: not keeper_pids(run), 10, "the keeper to leave")
+    assert not run.path.exists()
+
+
+def test_a_moved_run_folder_that_comes_back_has_its_verdict_and_every_step(output: Path) -> None:
+    run = long_run(output)
+    away = run.path.with_name(".away")
+    run.path.rename(away)
+    time.sleep(1.5)  # beats that find no folder
+    assert not run.path.exists()
+    away.rename(run.path)
+    hurry(output)
+    assert wait_end(run).outcome is Outcome.SUCCEEDED
+    assert sorted(set(rows(run))) == list(range(1, 151))
+
+
+def test_checkpoints_of_an_emptied_console_are_known_from_the_status(output: Path) -> None:
+    run = start(output, "--steps", "150", "--delay", "0.05", "--save_every_n_steps", "10")
+    wait_for(lambda: len(status.checkpoints) > 1 if (status := look(run).status) else False)
+    kill_supervisor(run)
+    status = look(run).status
+    assert status is not None
+    known = {one.name for one in status.checkpoints}  # one that was saved since has no other record
+    os.truncate(run.console, 0)
+    wait_for(lambda: run.console.stat().st_size)
+    assert control.adopt(run.path)
+    hurry(output)
+    snapshot = wait_end(run)
+    assert snapshot.outcome is Outcome.SUCCEEDED
+    assert snapshot.status is not None
+    assert known <= {one.name for one in snapshot.status.checkpoints if one.complete}
+    assert len(known) > 1
