@@ -2,12 +2,13 @@
 # make test    all tests                                make test ARGS='-k config'
 # make test-fast  unit and screen tests, without those marked slow
 # make lint    style, types, import rules               make bench                   the measurements (less than 5 minutes)
+# make torture faults at random moments of real trainings; make torture ARGS='--points 1000 --jobs 2 --seed 7'
 # make fuzz    every reader against damaged files, an hour; make fuzz ARGS='--minutes 10 --only console'
 # make soak    a million steps, compressed in time       make soak ARGS='floods lines'    floods and other torture
 # make docs    pages and pictures of docs/              make docs ARGS=--pages          without the pictures
 # make audit   known vulnerabilities of the packages, where the service can be reached
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint bench fuzz soak docs audit clean
+.PHONY: help demo test test-fast lint bench torture fuzz soak docs audit clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -19,7 +20,7 @@ ARGS ?=
 WORKERS ?= 4
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 7
+	@sed -n 's/^# //p' Makefile | head -n 8
 
 # Runs again when what is to be installed has changed.
 $(INSTALLED): pyproject.toml constraints.txt
@@ -50,6 +51,9 @@ bench: $(INSTALLED)
 	  $(PYTHON) scripts/bench.py $(ARGS) && exit $$imports
 
 # atheris has no wheel for every Python and system; without it the mutations are plain ones
+torture: $(INSTALLED)
+	@$(PYTHON) -m tests.torture $(ARGS)
+
 fuzz: $(INSTALLED)
 	@$(PYTHON) -c 'import atheris' 2>/dev/null || $(PYTHON) -m pip install --quiet \
 	  --disable-pip-version-check --only-binary :all: atheris >/dev/null 2>&1 || true

@@ -15,13 +15,15 @@ from pathlib import Path
 from runner.model import RunSnapshot
 from tests.torture.faults import Fault
 from tests.torture.judge import judge, judge_gone
-from tests.torture.life import Life, Overdue, succeeded
+from tests.torture.life import PHASES, Life, Overdue, succeeded
 from tests.torture.project import Trainer
 from tests.torture.reference import Reference, reference_of
 
 #: after these the rest of the training is left in peace
 ATTEMPTS_WITH_FAULTS = 5
 ATTEMPTS_AT_MOST = 8
+#: so many faults in a row come in the order of the phases
+IN_ORDER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,16 @@ def drawn(seed: int, table: Sequence[Fault], trainer: str) -> Plan:
     given |= {"root"} if os.geteuid() == 0 else set()
     able = [one for one in table if one.needs <= given]
     chosen = rng.choices(able, [one.weight for one in able], k=rng.randint(4, 14))
-    return Plan(launcher, workers, screen, tuple((one, rng.choice(one.phases)) for one in chosen))
+    faults = [(one, rng.choice(one.phases)) for one in chosen]
+    for at in range(
+        0, len(faults), IN_ORDER
+    ):  # else an early one at the end of an attempt hides the others
+        faults[at : at + IN_ORDER] = sorted(faults[at : at + IN_ORDER], key=_when)
+    return Plan(launcher, workers, screen, tuple(faults))
+
+
+def _when(planned: tuple[Fault, str]) -> int:
+    return list(PHASES).index(planned[1])
 
 
 @dataclass
@@ -156,7 +167,7 @@ def _suffer(life: Life, chosen: list[tuple[Fault, str]], points: list[Point]) ->
             if life.gone:
                 life.wait_gone()
                 return None
-            if not life.over() and chosen and life.random.random() < 0.8:
+            if not life.over() and chosen:
                 continue  # the next fault in the same attempt
         last = life.settle()
         if succeeded(last) or life.attempt >= ATTEMPTS_AT_MOST or not life.resume():
