@@ -195,7 +195,8 @@ def reboot(life: Life) -> str:
     other = _innocent(life)
     created = other.create_time() if life.random.random() < 0.4 else None
     pids = {"pid": other.pid, "keeper_pid": other.pid, "pgid": other.pid}
-    _rewrite(life.run.keeper, **pids)
+    # a pid with its create time is that process, unless the keeper started its trainer long before
+    _rewrite(life.run.keeper, **pids, started_at=other.create_time() - 600)
     times = {"trainer_created_at": created} if created is not None else {}
     _rewrite(life.run.status, trainer_pid=other.pid, supervisor_pid=other.pid, **pids, **times)
     ended = life.over() or life.run.exit.exists()
