@@ -108,12 +108,7 @@ def orders_kept(life: Life, last: RunSnapshot) -> Iterator[str]:
         yield f"attempt {life.attempt} was stopped, and no accepted order says so"
     if standing is not None and standing.data.get("mode") != "after_save":
         yield from _obeyed(life, standing, outcome)
-    left = {
-        role: [one.pid for one in found]
-        for role, found in life.processes().items()
-        if role not in ("screen", "helper")
-    }
-    if left:
+    if left := life.left():
         yield f"left behind by attempt {life.attempt}: {left}"
 
 

@@ -53,9 +53,8 @@ def judge_gone(life: Life, reference: Reference) -> Iterator[str]:
 
 def _left_behind(life: Life) -> Iterator[str]:
     """No process of the training or of ours, but the screens that are still attached."""
-    for role, processes in life.processes().items():
-        if role != "screen":
-            yield f"left behind: {role} {[p.pid for p in processes]}"
+    for role, pids in life.left().items():
+        yield f"left behind: {role} {pids}"
 
 
 def _files(run: RunDir, destroyed: set[str]) -> Iterator[str]:

@@ -285,6 +285,17 @@ class Life:
                 return "worker"
         return "trainer"
 
+    def left(self, patience_s: float = 10.0) -> dict[str, list[int]]:
+        """What still lives, but the attached screens, by role. A supervisor that finds nothing to do needs a
+        moment to find that out."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            found = self.processes()
+            found.pop("screen", None)
+            if not found or time.monotonic() > deadline:
+                return {role: [one.pid for one in some] for role, some in found.items()}
+            time.sleep(0.2)
+
     def signal(self, role: str, number: signal.Signals) -> list[int]:
         """Send it to every process with this role; returns the pids that got it."""
         hit = []
