@@ -20,7 +20,7 @@ ARGS ?=
 WORKERS ?= 4
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 8
+	@sed -n 's/^# make/make/p' Makefile
 
 # Runs again when what is to be installed has changed.
 $(INSTALLED): pyproject.toml constraints.txt
