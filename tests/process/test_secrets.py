@@ -132,8 +132,11 @@ def test_no_command_shows_a_secret_of_a_run(tmp_path: Path) -> None:
         assert not [one for one in SECRETS if one in shown], (words, shown)
         assert "Traceback" not in shown
     assert not [one for one in SECRETS if one in changed.stdout + changed.stderr]
-    for path in (run.summary_md, run.summary_json):
-        assert not [one for one in SECRETS if one in path.read_text()], path
+    assert run.summary_md.exists() and run.summary_json.exists() and run.log.exists()
+    plans = {run.attempt(1), run.attempt(2)}  # the only ones that hold them: the trainer needs them
+    for path in {one for one in run.path.rglob("*") if one.is_file()} - plans:
+        text = path.read_text(errors="replace")
+        assert not [one for one in SECRETS if one in text], path
 
 
 def test_the_forecast_hides_the_secrets_of_plasma_toml(tmp_path: Path) -> None:
