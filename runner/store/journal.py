@@ -134,6 +134,10 @@ def _name(value: float) -> str:
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+#: longer than any line of a journal
+LINE_LIMIT_BYTES = 16_000_000
+
+
 class LineTail:
     """Complete lines of a growing file, from an offset on. Truncation or replacement restarts at 0."""
 
@@ -182,6 +186,8 @@ class LineTail:
     @staticmethod
     def _complete(block: bytes, stream: Any) -> bytes:
         while block and b"\n" not in block:
+            if len(block) > LINE_LIMIT_BYTES:
+                return block[:-1] + b"\n"  # no line of ours: its pieces count as torn
             more = stream.read(1 << 20)
             if not more:
                 return b""

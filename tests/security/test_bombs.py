@@ -28,6 +28,7 @@ from runner.history.imported_runs import log_bytes
 from runner.ingest.tfevents import RECORD_BYTES, EventFile
 from runner.preflight import npz
 from runner.preflight.whole_image import problem_of
+from runner.store.journal import LineTail, Row, step_row, step_rows
 from runner.trainers.sd_scripts.dataset.header import read_header as read_image_header
 from runner.trainers.sd_scripts.importers.safe_yaml import YamlError, parse_yaml
 from tests import ROOT
@@ -211,6 +212,21 @@ def test_lengths_in_a_file_are_not_believed(tmp_path: Path) -> None:
     with little_memory():
         assert list(EventFile(tmp_path / "events").records()) == []
     assert RECORD_BYTES <= 1 << 23
+
+
+@linux
+def test_a_line_of_a_journal_that_never_ends_is_read_in_pieces(tmp_path: Path) -> None:
+    path = tmp_path / "steps.jsonl"
+    path.touch()
+    os.truncate(path, GIB)
+    with path.open("ab") as stream:
+        stream.write(b"\n" + step_row(7, 1.0, 0.1, 0.1, None, 1))
+    found: list[Row] = []
+    tail = LineTail(path)
+    with little_memory():
+        for block in tail.read(600.0):
+            found += step_rows(block)[0]
+    assert [row[0] for row in found] == [7]
 
 
 def test_a_header_of_many_names_is_checked_in_one_pass(tmp_path: Path) -> None:
