@@ -15,7 +15,8 @@ import pytest
 from runner.model import Outcome
 from runner.store.rundir import RunDir
 from tests import ROOT
-from tests.process.helpers import clean_up, hurry, kinds, wait_end, wait_step
+from tests.process.helpers import clean_up, hurry, kinds, processes_of, start, wait_end, wait_step
+from tui.cli.main import main
 
 pytestmark = pytest.mark.slow
 START = """
@@ -23,7 +24,8 @@ import json, sys
 from pathlib import Path
 sys.path[:0] = [sys.argv[1]]
 sys.path.append(sys.argv[2])
-from tests.process.helpers import start
+from tests.process.helpers import clean_up, hurry, kinds, processes_of, start, wait_end, wait_step
+from tui.cli.main import main
 import runner
 assert runner.__file__.startswith(sys.argv[1])
 print(json.dumps(str(start(Path(sys.argv[3]), *sys.argv[4:]).path)))
@@ -87,3 +89,23 @@ def test_a_training_is_evaluated_verified_and_summarized_without_its_package(
     assert "succeeded, 30 of 30 steps" in run.summary_md.read_text()
     assert "checkpoint_unverified" not in kinds(run)
     assert "Traceback" not in log, log
+
+
+def test_a_live_run_of_a_newer_version_is_stopped_by_an_older_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    run = start(output, "--delay", "0.2")
+    try:
+        wait_step(run, 3)
+        spec = json.loads(run.spec.read_text())
+        run.spec.write_text(json.dumps(spec | {"schema": 99}))
+        assert main(["stop", run.id]) == 0
+        said = capsys.readouterr().err
+        assert "stopping" in said and "no process of run" in said and "update plasma-tui" in said
+        assert not processes_of(output)
+        status = json.loads(run.status.read_text())
+        assert (status["state"], status["outcome"]) == ("ended", "stopped")
+    finally:
+        run.spec.write_text(json.dumps(spec))
+        clean_up(run, output)
