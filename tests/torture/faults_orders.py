@@ -153,14 +153,14 @@ for one in KINDS:
     fault(f"order {one}", FAMILY, outcomes, weight=1.5)(partial(_alone, one))
 
 
-@fault("stop after a save, cancelled later", FAMILY, STOPPED)
+@fault("stop after a save cancelled later", FAMILY, STOPPED)
 def cancelled_later(life: Life) -> str:
     first = give(life, "after_save")
     time.sleep(life.random.uniform(0.0, 1.5))
     return f"{first}; {give(life, 'cancel')}"
 
 
-@fault("stop, cancelled at once", FAMILY, STOPPED)
+@fault("stop cancelled at once", FAMILY, STOPPED)
 def cancelled_at_once(life: Life) -> str:
     """The second order reaches the inbox before the first is answered."""
     late = life.random.uniform(0.0, 0.1)
@@ -178,13 +178,13 @@ def twice(life: Life) -> str:
     return str(together([partial(give, life, kind)] * 2))
 
 
-@fault("opposite orders at once, two threads", FAMILY, STOPPED, weight=2)
+@fault("opposite orders at once by two threads", FAMILY, STOPPED, weight=2)
 def opposite(life: Life) -> str:
     kinds = life.random.sample(KINDS, 2)
     return str(together([partial(give, life, kind) for kind in kinds]))
 
 
-@fault("opposite orders at once, two commands", FAMILY, STOPPED, phases=ALIVE)
+@fault("opposite orders at once by two commands", FAMILY, STOPPED, phases=ALIVE)
 def opposite_commands(life: Life) -> str:
     flags = life.random.sample(([], ["--now"], ["--after-save"], ["--cancel"]), 2)
     if orders_kept not in life.checks:
@@ -236,7 +236,7 @@ def _takes_no_more(life: Life) -> bool:
     return False
 
 
-@fault("orders to an earlier attempt, or too old", FAMILY, weight=2)
+@fault("orders to an earlier attempt or too old", FAMILY, weight=2)
 def late(life: Life) -> str:
     """None of them may be carried out."""
     life.checks.append(orders_kept)
@@ -341,7 +341,7 @@ def _order_and_kill(role: str, life: Life) -> str:
 
 for one in ROLES:
     fault(
-        f"an order, SIGKILL {one}, another order", FAMILY, STOPPED | OUTCOMES.get(one, UNHARMED),
+        f"an order then SIGKILL {one} then another order", FAMILY, STOPPED | OUTCOMES.get(one, UNHARMED),
         needs=("launcher",) if one == "launcher" else (), weight=1.5,
     )(partial(_order_and_kill, one))  # fmt: skip
 

@@ -181,7 +181,9 @@ def _rewrite(path: Path, **values: object) -> None:
         path.write_text(json.dumps({**data, **{k: v for k, v in values.items() if k in data}}))
 
 
-@fault("a reboot, and its pids belong to others", FAMILY, KILLED | {Outcome.FAILED}, weight=3)
+@fault(
+    "a reboot after which its pids belong to others", FAMILY, KILLED | {Outcome.FAILED}, weight=3
+)
 def reboot(life: Life) -> str:
     """Everything dies at once; then keeper.json and status.json name an innocent process."""
     everything = [
