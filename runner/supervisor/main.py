@@ -101,6 +101,8 @@ class Supervisor:
         guarded, ended = self.journals.guarded, self.trainer.ended
         adopted = await self.trainer.take_over(start, self.status.write)
         self.ingest.begin(self.trainer.console_offset)
+        if self.ingest.console.damaged:
+            self.journals.recall()
         self.translator.rows.catching_up = adopted  # from the first heartbeat on
         await guarded("hardware", self.monitor.start)
         self.journals.emit("adopted" if adopted else "started", pid=os.getpid())

@@ -250,3 +250,6 @@ def test_checkpoints_of_an_emptied_console_are_known_from_the_status(output: Pat
     assert snapshot.status is not None
     assert known <= {one.name for one in snapshot.status.checkpoints if one.complete}
     assert len(known) > 1
+    # what the banner said is known from the journal: steps are counted on
+    assert snapshot.loss.last_step == 150
+    assert [one.step for one in snapshot.status.checkpoints if one.final] == [150]
