@@ -127,8 +127,9 @@ class Supervisor:
         await _cancel(*tasks)
         await guarded("hardware", self.monitor.stop)
         await self._evaluate()
+        final = await self._finish()
         await _cancel(heart)
-        self._finish()
+        self._leave(final)
         # status.json shows it by now: the sender of a later order checks that itself
         self.left.set()
         await _cancel(orders)
@@ -211,8 +212,8 @@ class Supervisor:
             if step in found:
                 book.update(key, loss=found[step])
 
-    def _finish(self) -> None:
-        """The verdict: in the summary first, in status.json last."""
+    async def _finish(self) -> Status:
+        """The verdict: in the summary first, in status.json last (`_leave`)."""
         trainer, state = self.trainer, self.translator.state
         status = replace(self._last_status(), ended_at=trainer.ended_at or time.time())
         ending = Ending(
@@ -242,10 +243,14 @@ class Supervisor:
             code=trainer.exit.code if trainer.exit else None,
             signal=trainer.exit.signal if trainer.exit else None,
         )
+        self.ingest.doing = "writing the summary"
         try:
-            write_summary(self.context.run, final)
+            await asyncio.to_thread(write_summary, self.context.run, final)
         except Exception as error:
             log.warning("summary: %s: %s", type(error).__name__, error)
+        return final
+
+    def _leave(self, final: Status) -> None:
         self.notifier.before_end(final)
         if self.status.write_end(final):
             self.notifier.after_end(final)

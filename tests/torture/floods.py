@@ -34,7 +34,7 @@ FULL = {
 #: the most that a supervisor, a screen, a command may use
 SUPERVISOR_MB, SCREEN_MB, COMMAND_MB = 130.0, 160.0, 160.0
 #: the longest time between two heartbeats
-SILENCE_S = 4.0
+SILENCE_S = 10.0
 #: how much longer the trainer may write than into a plain file: two cores are shared with those who read
 SLOWER, SLOWER_S = 2.0, 1.0
 #: how long reading a flood may take
@@ -151,6 +151,8 @@ def _judge_commands(tally: Tally, run: RunDir) -> None:
         tally.claim(not done.code, f"{words[0]} exits {done.code}: {done.errors[-300:]!r}")
         tally.numbers[f"{words[0]}_cpu_s"] = done.cpu_s
         tally.at_most(f"{words[0]}_MB", done.peak_mb, COMMAND_MB)
+    if run.console.stat().st_size >= INSPECTED_BYTES:
+        return
     with Terminal((*plasma_command(), "log", run.id)) as terminal:
         terminal.wait_exit(READ_S)
         foreign = foreign_sequences(terminal.output())

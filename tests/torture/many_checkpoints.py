@@ -23,7 +23,7 @@ FEW = 10
 CPU_MS, STATUS_BYTES = 20.0, 250.0
 SUPERVISOR_MB, SCREEN_MB = 250.0, 250.0
 #: how much longer a screen may need than with ten checkpoints, and a command
-OPENING_S, SHOW_S = 1.0, 5.0
+OPENING_S, SHOW_S = 3.0, 5.0
 #: how long the longest run may take
 READ_S = 600.0
 
@@ -74,7 +74,7 @@ def _follow(tally: Tally, run: RunDir, count: int) -> None:
     tally.numbers["supervisor_cpu_s"] = spent
     tally.at_most("supervisor_ms_per_checkpoint", 1000 * spent / count, CPU_MS + 2000 / count)
     tally.at_most("supervisor_MB", most, SUPERVISOR_MB)
-    tally.at_most("longest_silence_s", silence, 5.0)
+    tally.at_most("longest_silence_s", silence, 15.0)
 
 
 def _cpu(pid: int) -> float:

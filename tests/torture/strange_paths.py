@@ -77,6 +77,7 @@ def strange_paths(seed: int, folder: Path, words: tuple[str, ...] = ()) -> Resul
     for place in places(os.fsencode(folder)):
         if not words or any(word in place.label for word in words):
             _train(tally, place)
+            print(f"{place.label}: {len(tally.lost)} lost so far", file=sys.stderr, flush=True)
     pwned = [str(path) for path in folder.rglob("pwned")]
     tally.claim(not pwned, f"a name was run by a shell: {pwned}")
     return tally.result()

@@ -12,7 +12,7 @@ import pytest
 from runner.model import AttemptPlan, KeeperRecord, RunSpec, RunState, Status
 from runner.store.journal import read_json, write_json
 from runner.store.rundir import RunDir
-from runner.supervisor import ingest
+from runner.supervisor import ingest, main
 from runner.supervisor.main import Supervisor
 
 LINE = b"some debug print of a tensor with a shape and more words than anybody will ever read\n"
@@ -97,6 +97,26 @@ async def test_from_its_first_beat_a_new_supervisor_shows_the_status_of_before(
     with pytest.raises(Enough):
         await made.supervise()
     assert seen == [4711]
+
+
+async def test_a_summary_that_takes_long_is_written_with_a_heartbeat(
+    made: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of ten thousand checkpoints takes half a minute on a busy machine."""
+    made.trainer.exit_unseen = True
+    monkeypatch.setattr(main, "write_summary", lambda run, final: time.sleep(0.5))
+    found: list[Status] = []
+
+    async def finish() -> None:
+        found.append(await made._finish())
+
+    seen = await beats_during(made, finish)
+    assert len(seen) > 5
+    assert {one.evaluating for one in seen[1:]} >= {"writing the summary"}
+    assert read_json(made.context.run.status, Status).outcome is None
+    made._leave(found[0])
+    ended = read_json(made.context.run.status, Status)
+    assert (ended.state, ended.evaluating) == (RunState.ENDED, "")
 
 
 async def test_one_poll_of_the_console_is_bounded(
