@@ -139,10 +139,8 @@ class Section:
                     raise Wrong(f"is given twice (as {name}); remove one of them")
                 own = (ours or {}).get(name)
                 _check_null(key, raw)
-                value = own(raw) if own else _flag_value(name, raw)
+                value = own(raw) if own else checked_flag(name, raw)
                 found[name] = resolved(name, value, base)
-                if name in PATH_FLAGS and isinstance(value, str):
-                    path_text(value)
                 if known is not None and not own:
                     _check_flag(name, value, known)
             except Wrong as wrong:
@@ -265,6 +263,21 @@ def _flag_value(name: str, raw: Any) -> FlagValue:
     if raw == "" and name in PATH_FLAGS:
         raise Wrong("is empty; set a path or remove the line")
     return raw
+
+
+def checked_flag(name: str, raw: Any) -> FlagValue:
+    """The value of any trainer's flag. Raises Wrong."""
+    _check_null(name, raw)
+    value = _flag_value(name, raw)
+    if name in PATH_FLAGS and isinstance(value, str):
+        checked_path(value)
+    return value
+
+
+def checked_path(raw: str) -> None:
+    """Raises Wrong."""
+    _check_null("", raw)
+    path_text(raw)
 
 
 def _check_flag(name: str, value: FlagValue, known: FlagCatalog) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 #: no configuration is nested this deeply; readers may recurse once per level
 MOST_LEVELS = 50
 #: larger integers are no float, and cannot always be printed
-MOST_BITS = 1000
+MOST_BITS = 600
 TOO_DEEP = "Nested too deeply"
 TOO_LARGE = "Integer with too many digits"
 

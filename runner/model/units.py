@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 
 UNKNOWN = "unknown"
+
+
+def clock(shape: str, at: float | None) -> str:
+    """Local time, `shape` as for `strftime`. UNKNOWN for none, and for a time that no calendar has."""
+    try:
+        return UNKNOWN if at is None else datetime.fromtimestamp(at).strftime(shape)
+    except (ValueError, OverflowError, OSError):
+        return UNKNOWN
 
 
 def finite(value: float | None) -> float | None:

@@ -15,13 +15,14 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
 
 from runner.files.atomic import replace_file
 from runner.files.private import FILE_MODE
 from runner.files.regular_file import open_regular, read_bytes
+from runner.files.toml_text import unusable
 from runner.model import SCHEMA, JournalEvent
 
 T = TypeVar("T")
@@ -111,8 +112,19 @@ def encode_json(value: object) -> bytes:
     return msgspec.json.encode(value if plain else _named(msgspec.to_builtins(value)))
 
 
+#: of an integer that may have more than MOST_BITS
+_DIGITS = re.compile(rb"[0-9]{181}")
+
+
+def _refuse_unusable(text: bytes) -> None:
+    """Raises one of UNDECODABLE for integers that would end a reader: no float, no file name, no text."""
+    if _DIGITS.search(text) and (why := unusable(msgspec.json.decode(text))):
+        raise msgspec.ValidationError(why)
+
+
 def decode_json(text: bytes, kind: type[T]) -> T:
     """What `encode_json` wrote. Raises one of UNDECODABLE."""
+    _refuse_unusable(text)
     return msgspec.json.decode(text, type=kind, strict=False)
 
 
@@ -231,7 +243,9 @@ def step_row(
     return f"[{','.join(fields)},{attempt}]\n".encode()
 
 
-Row = tuple[int, float | None, float | str | None, float | str | None, float | str | None, int]
+#: what 64 bits hold, and a float exactly
+_Step = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+Row = tuple[_Step, float | None, float | str | None, float | str | None, float | str | None, _Step]
 #: the same, where a type is needed
 ROW = cast("type[Row]", Row)
 
@@ -247,6 +261,8 @@ def lines_of(block: bytes, kind: type[T]) -> tuple[list[T], int]:
     lines = block.rstrip(b"\n")
     try:
         values = decoder.decode_lines(lines)
+        if kind is not ROW:  # which has limits of its own
+            _refuse_unusable(b"[%s]" % lines.replace(b"\n", b","))
     except UNDECODABLE:
         values = []
     # else a value spans lines, or a line has two: damaged, so each line by itself
@@ -255,7 +271,9 @@ def lines_of(block: bytes, kind: type[T]) -> tuple[list[T], int]:
     values, bad = [], 0
     for line in lines.split(b"\n"):
         try:
-            values.append(decoder.decode(line))
+            value = decoder.decode(line)
+            _refuse_unusable(line)
+            values.append(value)
         except UNDECODABLE:
             bad += bool(line.strip())
     return values, bad

@@ -17,7 +17,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from typing import Any
 import psutil
 
 from tests import ROOT
+from tests.fuzz.guards import temporary
 from tests.fuzz.targets import BY_NAME, TARGETS, Target
 
 _COVERAGE = re.compile(r"\bcov: (\d+)")
@@ -46,7 +46,7 @@ class Outcome:
 
 
 def fuzz(target: Target, seconds: float, how: str, found: Path) -> Outcome:
-    with tempfile.TemporaryDirectory(prefix="plasma-fuzz-") as work:
+    with temporary() as work:
         notes, log = Path(work) / "notes.json", Path(work) / "log"
         worker = [sys.executable, "-m", "tests.fuzz.worker", target.name, f"{seconds:.0f}", work]
         worker += [str(found), how]

@@ -10,8 +10,11 @@ from pathlib import Path
 
 from runner.history.replay_moment import snapshot_at
 from runner.history.replay_recording import Recording
-from runner.history.review.document_of import document_of
 from runner.history.review.gather import review_of
+from runner.history.summary import markdown_of
+from runner.model import RunSnapshot
+from runner.model.refusal import Refusal
+from runner.model.units import clock
 from runner.state.journaled import Journaled
 from runner.store.attempt import attempts_of, has_verdict, newest_attempt
 from runner.store.inbox import Order, answer, done, pending
@@ -22,6 +25,8 @@ from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
 from tests.fuzz.guards import folder, harmless
 from tests.fuzz.reading import require
+from tui.cli.show_review import epoch_cells, point_lines
+from tui.cli.show_text import checkpoint_cells, show_lines
 
 _PART = re.compile(rb"^=== ([\w.-]{1,60})\n", re.M)
 
@@ -54,14 +59,26 @@ def run_folder(data: bytes) -> None:
         with contextlib.suppress(Unreadable):
             read_status(run)
         Journaled(run, 1)
-        review = review_of(path, dataset=False)
-        document_of(review, plot=False)
+        _shown(snapshot)
         recording = Recording(path)
         for _ in range(100):
             if recording.build(10) >= 1.0:
                 break
         for share in (0.0, 0.5, 1.0):
             snapshot_at(recording, share * recording.timeline.length_s)
+
+
+def _shown(snapshot: RunSnapshot) -> None:
+    """As text: what `show`, the summary and the events panel have of it."""
+    list(show_lines(snapshot))
+    checkpoint_cells(snapshot)
+    for event in snapshot.events:
+        clock("%H:%M", event.at)
+    with contextlib.suppress(Refusal):  # written by a newer version
+        review = review_of(Path(snapshot.path), dataset=False)
+        list(point_lines(review))
+        list(epoch_cells(review))
+        markdown_of(review, plot=False)
 
 
 def inbox(data: bytes) -> None:

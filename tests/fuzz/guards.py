@@ -60,21 +60,19 @@ _watch: _Watch | None = None
 _folder: tempfile.TemporaryDirectory[str] | None = None
 
 
+def temporary() -> tempfile.TemporaryDirectory[str]:
+    """In memory where the machine has such a disk."""
+    fast = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    return tempfile.TemporaryDirectory(prefix="plasma-fuzz-", dir=fast)
+
+
 def folder() -> Path:
-    """Where inputs become files: in memory where the machine has such a disk, gone with the process."""
+    """Where inputs become files: $PLASMA_FUZZ_FOLDER, else one that is gone with the process."""
     global _folder
-    if _folder is None:
-        fast = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-        _folder = tempfile.TemporaryDirectory(prefix="plasma-fuzz-", dir=fast)
+    if given := os.environ.get("PLASMA_FUZZ_FOLDER"):
+        return Path(given)
+    _folder = _folder or temporary()
     return Path(_folder.name)
-
-
-def clear() -> None:
-    """Remove it now, for a process that ends without its exit handlers."""
-    global _folder
-    if _folder is not None:
-        _folder.cleanup()
-        _folder = None
 
 
 def place(name: str, data: bytes) -> Path:

@@ -140,29 +140,26 @@ def _escaped(word: bytes) -> str:
 def main(arguments: list[str]) -> None:
     name, seconds, work, found, how = arguments
     limit(float(seconds))
-    os.environ["PLASMA_HOME"] = f"{work}/home"
+    # both are removed with `work`, however this process ends
+    inputs = Path(work) / "inputs"
+    inputs.mkdir()
+    os.environ |= {"PLASMA_HOME": f"{work}/home", "PLASMA_FUZZ_FOLDER": str(inputs)}
     atheris: Any = None
     if how == "atheris":
         import atheris
 
         atheris.instrument_imports(include=_INSTRUMENTED).__enter__()
-    from tests.fuzz.guards import clear
     from tests.fuzz.targets import BY_NAME
 
     target = BY_NAME[name]
     notes = Notes(Path(work) / "notes.json", target, Path(found))
     notes.write()
-
-    def done() -> None:
-        notes.write()
-        clear()
-
     if atheris is None:
         mutation_loop(target, notes.one, float(seconds), seed=os.getpid())
-        done()
+        notes.write()
     else:
         grown = Path(found) / "grown" / name
-        with_atheris(atheris, target, notes.one, float(seconds), Path(work), grown, done)
+        with_atheris(atheris, target, notes.one, float(seconds), Path(work), grown, notes.write)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from runner.history.checkpoint_columns import text_columns
 from runner.history.report import headline
 from runner.model import OVER, Alarm, AttemptStatus, Label, RunSnapshot, Status
-from runner.model.units import count, file_size
+from runner.model.units import clock, count, file_size
 from tui.cli.common import progress_line
 from tui.text import clean
 from tui.words.alarms import alarm_text
@@ -103,13 +102,8 @@ def _exit(one: AttemptStatus) -> str:
 
 
 def _alarm(alarm: Alarm) -> str:
-    began = time.strftime("%H:%M", time.localtime(alarm.since_at))
-    over = (
-        f", over at {time.strftime('%H:%M', time.localtime(alarm.over_at))}"
-        if alarm.over_at
-        else ""
-    )
-    return f"since {began}{over}: {alarm_text(alarm)}"
+    over = f", over at {clock('%H:%M', alarm.over_at)}" if alarm.over_at else ""
+    return f"since {clock('%H:%M', alarm.since_at)}{over}: {alarm_text(alarm)}"
 
 
 def _hardware(snapshot: RunSnapshot, status: Status) -> Iterator[str]:

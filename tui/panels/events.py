@@ -6,7 +6,6 @@ also holds the preflight in short: while training, its list is old news.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from textual.reactive import reactive
@@ -14,6 +13,7 @@ from textual.reactive import reactive
 from runner.history.journal_words import sentences_of
 from runner.model import CheckResult, RunSnapshot
 from runner.model.lean import dataclass
+from runner.model.units import clock
 from tui.kit import glyphs
 from tui.kit.paint import Row, Span, fit, row_width
 from tui.kit.panel import ScrollingPanel
@@ -95,8 +95,8 @@ def _pid(pid: int | None) -> str:
 
 def event_row(event: Event, width: int, days: bool) -> Row:
     """`days`: with the day of the week, for events of several days."""
-    when = time.strftime("%a " if days else "", time.localtime(event.at))
-    when += time.strftime("%H:%M:%S" if width >= WIDE else "%H:%M", time.localtime(event.at))
+    shape = "%H:%M:%S" if width >= WIDE else "%H:%M"
+    when = clock(f"%a {shape}" if days else shape, event.at)
     role = "dim" if event.role == "dim" else "text"
     row = (
         Span(f" {when} ", "dim"),
@@ -173,5 +173,5 @@ class EventPanel(ScrollingPanel):
             return ((Span(" nothing has happened yet", "dim"),),)
         top = self.window(len(events), height, 0)
         shown = events[top : top + height]
-        days = len({time.localtime(one.at)[:3] for one in (events[0], events[-1])}) > 1
+        days = len({clock("%x", one.at) for one in (events[0], events[-1])}) > 1
         return [event_row(one, width, days) for one in shown]

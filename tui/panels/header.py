@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -11,7 +10,7 @@ from textual.reactive import reactive
 
 from runner.model import RunSnapshot
 from runner.model.lean import dataclass
-from runner.model.units import duration, pace
+from runner.model.units import clock, duration, pace
 from tui.kit.chart import ramp_bar
 from tui.kit.paint import Row, Span, cell, fit, row_width
 from tui.kit.painted import Painted
@@ -88,10 +87,10 @@ def header_of(snapshot: RunSnapshot | None, read_only: bool = False) -> Header:
 
 def end_clock(now: float, eta_s: float) -> str:
     """The clock time of the end: `18:42`; with its day when that is not today."""
-    end, today = time.localtime(now + eta_s), time.localtime(now)
-    if end[:3] == today[:3]:
-        return time.strftime("%H:%M", end)
-    return time.strftime("%a %H:%M" if eta_s < 6 * DAY_S else "%d %b", end)
+    end = now + eta_s
+    if clock("%x", end) == clock("%x", now):
+        return clock("%H:%M", end)
+    return clock("%a %H:%M" if eta_s < 6 * DAY_S else "%d %b", end)
 
 
 def ready_header(name: str, steps: int | None, epochs: int | None, usable: bool = True) -> Header:

@@ -95,5 +95,8 @@ def _front(review: Review, points: list[str]) -> tuple[tuple[str, object], ...]:
 
 
 def utc(at: float | None) -> str | None:
-    """ISO 8601 in UTC: sortable and comparable."""
-    return None if at is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+    """ISO 8601 in UTC: sortable and comparable. None: unknown, or a time that no calendar has."""
+    try:
+        return None if at is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+    except (ValueError, OverflowError, OSError):
+        return None

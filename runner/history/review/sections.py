@@ -3,7 +3,6 @@ Pure."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from itertools import starmap
 
@@ -13,7 +12,7 @@ from runner.history.review.best import validation_near
 from runner.history.review.document import Block, Bullets, Code, Paragraph, Table
 from runner.history.review.model import Review
 from runner.model import Checkpoint
-from runner.model.units import UNKNOWN, count, duration, file_size, memory_size, pace
+from runner.model.units import UNKNOWN, clock, count, duration, file_size, memory_size, pace
 from runner.model.units import loss as loss_text
 
 PLOT_WIDTH, PLOT_HEIGHT = 78, 16
@@ -23,7 +22,7 @@ USUAL = 0.96
 
 def moment(at: float | None) -> str:
     """Local time of this machine."""
-    return UNKNOWN if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    return clock("%Y-%m-%d %H:%M:%S", at)
 
 
 def trained_time(review: Review) -> float | None:

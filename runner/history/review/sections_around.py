@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Callable, Iterator, Sequence
 
 from runner.config.hiding import hidden_command, hidden_config, hidden_env
@@ -11,7 +10,7 @@ from runner.history.review.document import Block, Bullets, Code, Paragraph, Tabl
 from runner.history.review.model import DatasetFacts, Review
 from runner.history.review.sections import moment
 from runner.model import Alarm, HardwareUse
-from runner.model.units import UNKNOWN, count, duration, file_size, memory_size, some
+from runner.model.units import UNKNOWN, clock, count, duration, file_size, memory_size, some
 
 WARNINGS = 30
 STEPS_NAMED = 12
@@ -115,9 +114,7 @@ def warnings(review: Review) -> Iterator[Block]:
 
 
 def _alarm(alarm: Alarm) -> str:
-    times = [
-        time.strftime("%H:%M", time.localtime(at)) for at in (alarm.since_at, alarm.over_at) if at
-    ]
+    times = [clock("%H:%M", at) for at in (alarm.since_at, alarm.over_at) if at]
     return f"alarm, {str(alarm.kind).replace('_', ' ')}, {' to '.join(times)}: {alarm.text}"
 
 

@@ -155,3 +155,29 @@ def test_a_status_survives_a_round_trip(tmp_path: Path) -> None:
 def test_an_integer_beyond_64_bits_is_written_as_it_was_read(number: int) -> None:
     given = {"data": number, "loss": math.nan}
     assert decode_json(encode_json(given), dict[str, object]) == {"data": number, "loss": "nan"}
+
+
+@pytest.mark.parametrize("digits", [182, 400, 5000])
+def test_an_integer_that_is_no_number_of_a_run_makes_its_file_unreadable(
+    tmp_path: Path, digits: int
+) -> None:
+    path = tmp_path / "status.json"
+    path.write_text(f'{{"state":"running","attempt":{"9" * digits},"heartbeat_at":1.0}}')
+    with pytest.raises(Unreadable, match=r"status\.json is torn or invalid"):
+        read_json(path, Status)
+    # as text it is nothing to refuse
+    path.write_text(
+        f'{{"state":"running","attempt":1,"heartbeat_at":1.0,"device":"{"9" * digits}"}}'
+    )
+    assert read_json(path, Status).device == "9" * digits
+
+
+def test_a_line_with_an_integer_beyond_its_journal_costs_no_other() -> None:
+    good = b"[7,0.5,0.1,0.2,null,1]\n"
+    for step in (2**53 + 1, -(2**64), 10**30, 10**400):
+        rows, bad = step_rows(good + b"[%d,0.5,0.1,0.2,null,1]\n" % step + good)
+        assert ([row[0] for row in rows], bad) == ([7, 7], 1)
+    event = b'{"at":1,"kind":"x","attempt":1}\n'
+    large = b'{"at":2,"kind":"y","attempt":1,"data":{"step":%d}}\n' % (10**400)
+    found, bad = events_of(event + large + event)
+    assert ([one.kind for one in found], bad) == (["x", "x"], 1)

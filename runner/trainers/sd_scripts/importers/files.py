@@ -11,6 +11,7 @@ from pathlib import Path
 
 from runner.config.model import Trainer
 from runner.config.paths import absolute
+from runner.config.reading import Wrong, checked_path
 from runner.files.json_text import parse_json
 from runner.files.regular_file import read_bytes
 from runner.files.toml_text import parse_toml
@@ -74,6 +75,10 @@ def _imported(text: str, source: str, path: Path | None, where: Context) -> Impo
         made = _finished(_draft(text, source, path, where), where)
     except RecursionError:
         raise ImportRefused(f"{source} is nested too deeply; use the command itself") from None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise ImportRefused(f"{source} holds a path that is longer than a path can be") from None
     return _encoded(made, source)
 
 
@@ -152,6 +157,15 @@ def _base(text: str, folder: Path, found: Found) -> Path:
 
 
 def _finished(draft: Draft, where: Context) -> Imported:
+    for what, path in (
+        ("sd_scripts", draft.sd_scripts),
+        ("python", draft.python),
+        ("script", draft.script),
+    ):
+        try:
+            checked_path(str(path))
+        except Wrong as wrong:
+            raise ImportRefused(f"{draft.source}: the path of {what} {wrong}") from None
     catalog = None
     if draft.sd_scripts is not None and draft.python is not None:
         script = absolute(draft.script, draft.sd_scripts)

@@ -10,6 +10,7 @@ from typing import Any
 from runner.config.catalog import Catalog
 from runner.config.errors import nearest
 from runner.config.flags import Flags, FlagValue
+from runner.config.reading import Wrong, checked_flag
 from runner.model import Forecast
 from runner.trainers.sd_scripts.config_file import trainer_flags
 from runner.trainers.sd_scripts.dataset import DatasetError, read_specs
@@ -37,11 +38,14 @@ def refined(draft: Draft, catalog: Catalog | None) -> Draft:
     doubtful = None if catalog is not None else draft.uncertain
     told = _known(draft.train, known, doubtful, exact=draft.exact)
     smoke = _known(draft.smoke, known, doubtful)
+    lost = [*told.unmapped, *(f"[smoke] {text}" for text in smoke.unmapped)]
     return replace(
         draft,
-        train=told.flags,
-        smoke=smoke.flags,
-        unmapped=(*draft.unmapped, *told.unmapped, *(f"[smoke] {t}" for t in smoke.unmapped)),
+        train=_loadable(told.flags, lost),
+        smoke=_loadable(smoke.flags, lost),
+        accelerate=_loadable(draft.accelerate, lost),
+        env={name: value for name, value in draft.env.items() if "\0" not in f"{name}{value}"},
+        unmapped=(*draft.unmapped, *lost),
         notes=(*draft.notes, *dict.fromkeys((*told.notes, *smoke.notes))),
     )
 
@@ -70,6 +74,20 @@ def _known(
             what = "not a flag of this trainer" if doubtful is None else "not a known flag"
             told.unmapped.append(f"{shown}: {what}{cure}")
     return told
+
+
+def _loadable(flags: Flags, lost: list[str]) -> dict[str, FlagValue]:
+    """Without values that no plasma.toml can hold, such as a command behind an open quote as a path; they are
+    added to `lost`."""
+    kept: dict[str, FlagValue] = {}
+    for name, value in flags.items():
+        try:
+            checked_flag(name, list(value) if isinstance(value, tuple) else value)
+        except Wrong as wrong:
+            lost.append(f"--{name} {wrong}")
+        else:
+            kept[name] = value
+    return kept
 
 
 def _put(told: FlagWords, name: str, value: FlagValue, catalog: Catalog) -> None:

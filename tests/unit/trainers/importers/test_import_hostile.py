@@ -230,3 +230,24 @@ def test_a_comparison_of_cmd_can_be_negated(desk: Desk, condition: str, holds: b
     text = f"set S=2\r\nif {condition} (\r\nset S=1\r\n)\r\n"
     made = desk.imported(f"{text}python /sd/train_network.py --seed=%S%\r\n", "t.bat")
     assert desk.config(made).train["seed"] == (1 if holds else 2)
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [("output_dir", "x" * 256), ("resume", "a/" * 3000), ("output_name", "a\0b")],
+    ids=["name", "path", "null"],
+)
+def test_a_value_that_no_plasma_toml_can_hold_is_listed_and_the_rest_is_imported(
+    desk: Desk, flag: str, value: str
+) -> None:
+    text = f"os.system({f'python /sd/train_network.py --seed=1 --{flag}={value}'!r})"
+    made = desk.imported(f"import os\n{text}\n", "t.py")
+    config = desk.config(made)
+    assert config.train["seed"] == 1
+    assert flag not in config.train
+    assert any(one.startswith(f"--{flag} ") for one in made.unmapped)
+
+
+def test_a_script_whose_name_is_too_long_is_refused(desk: Desk) -> None:
+    told = refusal(desk, f"cd /{'d' * 300}\npython train_network.py --seed=1\n", "t.sh")
+    assert "longer than a path can be" in told
