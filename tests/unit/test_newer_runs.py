@@ -4,6 +4,7 @@ version only adds to this schema is passed over."""
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ from runner.store.registry import list_runs, live_runs, resolve, same_target
 from runner.store.rundir import RunDir
 from runner.store.schema import WrittenByNewer, newer
 from runner.supervisor.main import main as supervise
+from tests import ROOT
+from tests.record_runs import weights
 from tests.run_folders import SCHEMAS, bytes_of, lay_out, names
 from tui.cli.main import main
 from tui.panels.verdict import verdict_of
@@ -162,6 +165,27 @@ def test_a_list_made_by_a_newer_version_is_not_believed(
         edited(path, lambda found: found.update(runs=LATER))
         index.forget()
         assert index.known_entries() == {}
+
+
+def test_an_imported_run_of_a_newer_version_is_not_imported_again(
+    isolated_home: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    weights(tmp_path / "loras" / "mine.safetensors", 10)
+    log = shutil.copy(ROOT / "tests" / "data" / "runs" / "tiny_nan.log", tmp_path)
+    again = (["import", str(tmp_path / "loras")], ["inspect", str(log)])
+    for words in again:
+        assert main(words) == 0
+    runs = list((isolated_home / "runs").iterdir())
+    for run in runs:
+        of_a_newer_version(run)
+    before = [bytes_of(run) for run in runs]
+    capsys.readouterr()
+    for words in again:
+        main(words)
+        said = capsys.readouterr()
+        assert SENTENCE in said.out + said.err
+    assert [bytes_of(run) for run in runs] == before
+    assert sorted(runs) == sorted((isolated_home / "runs").iterdir())
 
 
 # --------------------------------------------------------------------------- additions to this schema

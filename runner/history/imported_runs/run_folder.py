@@ -6,6 +6,7 @@ A kill at any moment leaves either no run or a complete one; the next import del
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import socket
@@ -22,6 +23,7 @@ from runner.model import Checkpoint, Expectation, JournalEvent, RunSpec, Status
 from runner.state.attempt_state import StepRow
 from runner.store.journal import readable, step_row, write_json
 from runner.store.rundir import RunDir, new_run_id, runs_root
+from runner.store.schema import newer
 
 INSPECTED, IMPORTED = "inspected", "imported"
 #: a run and its request
@@ -67,6 +69,8 @@ def make(
     _sweep(root)
     building = RunDir(root / f"{_BUILDING}{spec.id}-{os.getpid()}")
     target, old = root / spec.id, root / f"{_OLD}{spec.id}-{os.getpid()}"
+    if found := newer(RunDir(target)):
+        raise FileExistsError(errno.EEXIST, found, str(target))
     shutil.rmtree(building.path, ignore_errors=True)
     building.path.mkdir(FOLDER_MODE)
     for folder in (building.inbox, building.inbox_done):
