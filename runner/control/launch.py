@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import time
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -83,7 +84,7 @@ def start_run(
     `consent`: which files of an earlier training may be overwritten. Raises StartRefused: another live run
     writes the same files, or the supervisor did not start; WouldOverwrite.
     """
-    _refuse_line_breaks(spec)
+    _refuse_control_characters(spec)
     run = RunDir(runs_root() / spec.id)
     words, prefix = detachment()
     with starts_lock():
@@ -116,14 +117,14 @@ def start_run(
     return run
 
 
-def _refuse_line_breaks(spec: RunSpec) -> None:
-    """The trainer prints the path of each file that it saves: behind a line break it is unreadable. Raises
-    StartRefused."""
+def _refuse_control_characters(spec: RunSpec) -> None:
+    """The trainer prints the path of each file that it saves: with a line break or an escape in it, it is
+    unreadable. Raises StartRefused."""
     for what, value in (("output_dir", spec.output_dir), ("output_name", spec.output_name)):
-        if value is not None and ("\n" in value or "\r" in value):
+        if value is not None and any(unicodedata.category(one) == "Cc" for one in value):
             raise StartRefused(
-                f"{what} {value!r} contains a line break, so no file could be recognised in the trainer's "
-                f"output: choose another {what}"
+                f"{what} {value!r} contains a line break or another control character, so no file could be "
+                f"recognised in the trainer's output: choose another {what}"
             )
 
 

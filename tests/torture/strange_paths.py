@@ -104,7 +104,7 @@ def _train(tally: Tally, place: Place) -> None:
     if not started:
         # before it: what the checks found, which --force accepted
         sentence = errors.strip().rpartition(b"\n")[2]
-        wanted = code == 1 and sentence.startswith(b"plasma-tui: ")
+        wanted = code in (1, 2) and sentence.startswith(b"plasma-tui: ")
         tally.claim(wanted, f"{place.label}: refused with {code}, not in a sentence: {sentence!r}")
         tally.numbers[f"{place.label}: refused"] = 1
         return

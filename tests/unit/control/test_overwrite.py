@@ -279,13 +279,15 @@ def test_a_smoke_test_names_its_own_folder(project: Project) -> None:
     assert shown.existing == () and shown.warnings == ()
 
 
-@pytest.mark.parametrize(("folder", "name"), [("a\nb", "x"), ("out", "x\ry"), ("out", "x\n")])
-def test_files_whose_names_break_the_console_s_lines_are_refused(
+@pytest.mark.parametrize(
+    ("folder", "name"), [("a\nb", "x"), ("out", "x\ry"), ("\x1b]0;t\x07", "x")]
+)
+def test_files_whose_names_cannot_be_read_from_the_console_are_refused(
     tmp_path: Path, no_processes: list[RunDir], folder: str, name: str
 ) -> None:
-    """The trainer prints the path of each file: behind a line break nobody can tell which it was."""
+    """The trainer prints the path of each file: with a control character nobody can tell which it was."""
     spec = replace(spec_of(tmp_path / folder), output_name=name)
-    with pytest.raises(StartRefused, match="contains a line break") as refused:
+    with pytest.raises(StartRefused, match="control character") as refused:
         start_run(spec, plan_of(spec))
     assert "\n" not in str(refused.value)
     assert no_processes == []
