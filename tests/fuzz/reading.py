@@ -30,10 +30,10 @@ from runner.model import (
     Status,
 )
 from runner.model.events import ConsoleEvent
+from runner.store.appender import Appender
 from runner.store.journal import (
     ROW,
     UNDECODABLE,
-    Appender,
     Unreadable,
     decode_json,
     encode_json,
