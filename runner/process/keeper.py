@@ -35,11 +35,20 @@ def write_json(path: str, value: dict[str, object]) -> None:
     os.replace(temporary, path)  # noqa: PTH105
 
 
+def record(path: str, value: dict[str, object]) -> None:
+    """The same in a run folder. Raises FileNotFoundError if the run was deleted, also if the trainer's event
+    writer created its folder again."""
+    names = os.listdir(os.path.dirname(path))  # noqa: PTH120
+    if not any(name == "spec.json" or name.startswith("attempt-") for name in names):
+        raise FileNotFoundError(path)
+    write_json(path, value)
+
+
 def insist(path: str, value: dict[str, object]) -> None:
     """The exit record is important: retry a full disk for a day, but not a deleted run folder."""
     for _ in range(17_280):
         try:
-            write_json(path, value)
+            record(path, value)
             return
         except FileNotFoundError:
             return
@@ -183,7 +192,7 @@ def main() -> int:
         os.write(log, f"plasma-tui: {error}\n".encode("utf-8", "replace"))
         insist(exit_path, {"attempt": attempt, "code": 127, "signal": None, "at": time.time()})
         return 0
-    record: dict[str, object] = {
+    found: dict[str, object] = {
         "attempt": attempt, "keeper_pid": os.getpid(), "pid": child.pid, "pgid": child.pid,
         "started_at": started, "console_offset": offset,
     }  # fmt: skip
@@ -195,7 +204,7 @@ def main() -> int:
         nonlocal due
         if time.monotonic() >= due:
             try:
-                write_json(f"{run_dir}/keeper.json", record)
+                record(f"{run_dir}/keeper.json", found)
             except FileNotFoundError:
                 due = math.inf  # the run folder was deleted
             except OSError:
@@ -206,7 +215,7 @@ def main() -> int:
 
     def launcher_died(code: int) -> None:
         nonlocal due
-        record["launcher_exit"], due = code, 0.0
+        found["launcher_exit"], due = code, 0.0
         recorded()
 
     code, at, orphans = wait_for_all(child.pid, child.pid, launcher_died, recorded)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runner.files.private import private_opener
 from runner.store.journal import DISK_FULL
+from runner.store.rundir import RunDir
 
 #: a deleted file is created again after this time: whoever deletes the folder has finished by then
 DELETION_S = 0.5
@@ -37,7 +38,7 @@ class Appender:
         try:
             found = self.path.lstat()
         except OSError:
-            if not self.path.parent.is_dir():
+            if not RunDir(self.path.parent).is_there:
                 self._missing_since = None
                 return False  # gone with its folder: if that was moved, the open file is still the journal
             self._missing_since = self._missing_since or time.monotonic()

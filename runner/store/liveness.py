@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from runner.files.private import open_lock
+from runner.store.rundir import RunDir
 
 
 def lock_held(path: Path) -> bool:
@@ -66,7 +67,8 @@ class HeldLock:
             if os.path.samestat(os.fstat(self._fd), self._path.stat()):
                 return
         with contextlib.suppress(OSError):
-            if (fd := take_lock(self._path)) is not None:
+            there = RunDir(self._path.parent).is_there
+            if there and (fd := take_lock(self._path)) is not None:
                 os.close(self._fd)
                 self._fd = fd
 

@@ -79,6 +79,11 @@ class RunDir:
     def id(self) -> str:
         return self.path.name
 
+    @property
+    def is_there(self) -> bool:
+        """False once it was deleted, also if the trainer's event writer created a folder of its name again."""
+        return self.spec.exists() or any(self.path.glob("attempt-*"))
+
     def attempt(self, number: int) -> Path:
         return self.path / f"attempt-{number}.json"
 

@@ -245,7 +245,8 @@ class Supervisor:
         )
         self.ingest.doing = "writing the summary"
         try:
-            await asyncio.to_thread(write_summary, self.context.run, final)
+            if self.context.run.is_there:
+                await asyncio.to_thread(write_summary, self.context.run, final)
         except Exception as error:
             log.warning("summary: %s: %s", type(error).__name__, error)
         return final

@@ -62,6 +62,8 @@ class StatusFile:
 
     def write(self) -> None:
         """Replace status.json. A full disk must not be fatal: the next beat retries."""
+        if not self.context.run.is_there:
+            return
         try:
             write_json(self.context.run.status, self.norms.lean(self.final or self.now()))
         except OSError as error:
@@ -73,6 +75,8 @@ class StatusFile:
         """The status with the verdict. A full disk must not lose it: retried for ten minutes. False: the run
         folder was deleted, or the disk stayed full. Blocking."""
         self.final = final
+        if not self.context.run.is_there:
+            return False
         for tried in range(120):
             try:
                 write_json(self.context.run.status, self.norms.lean(final), durable=True)

@@ -222,6 +222,19 @@ def test_a_deleted_run_folder_ends_with_its_training_and_does_not_come_back(outp
     assert not run.path.exists()
 
 
+def test_nothing_is_written_into_a_folder_that_the_trainer_created_again(output: Path) -> None:
+    run = long_run(output)
+    aside = run.path.with_name(".aside")
+    run.path.rename(aside)
+    shutil.rmtree(aside)
+    (run.path / "tensorboard" / "attempt-1").mkdir(parents=True)  # as its event writer does
+    hurry(output)
+    wait_for(lambda: not processes_of(output), 20, "the training to end by itself")
+    wait_for(lambda: not supervisors_of(run.path), 20, "the supervisor to leave")
+    wait_for(lambda: not keeper_pids(run), 10, "the keeper to leave")
+    assert [one.name for one in run.path.iterdir()] == ["tensorboard"]
+
+
 def test_a_moved_run_folder_that_comes_back_has_its_verdict_and_every_step(output: Path) -> None:
     run = long_run(output)
     away = run.path.with_name(".away")

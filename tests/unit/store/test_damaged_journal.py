@@ -30,6 +30,7 @@ def steps_of(path: Path) -> list[int]:
 def path(tmp_path: Path) -> Path:
     folder = tmp_path / "run"
     folder.mkdir()
+    (folder / "spec.json").touch()
     return folder / "steps.jsonl"
 
 
@@ -80,6 +81,7 @@ def test_nothing_comes_back_in_place_of_a_deleted_folder(appender: Appender, pat
 def test_a_deletion_of_the_folder_is_not_disturbed(appender: Appender, path: Path) -> None:
     path.unlink()
     appender.append(row(3))
+    path.with_name("spec.json").unlink()
     path.parent.rmdir()  # as `rm -r` does next
 
 
@@ -97,6 +99,7 @@ def test_details_of_checkpoints_are_written_again_after_a_damage(
     tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
     run, found = RunDir(tmp_path), []
+    run.spec.touch()
     for step in (10, 20, 30):
         name = f"a-step{step}.safetensors"
         one = Checkpoint(name, f"/out/{name}", step, None, 1, 1.0, 7, complete=True, finite=True)
