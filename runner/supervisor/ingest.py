@@ -26,8 +26,9 @@ CONSOLE_WORK_S = 0.3
 CATCH_UP_POLLS = 400
 #: limit of one search for new event files, and of a silent disk
 LOOK_S, LOOK_LIMIT_S = 0.05, 5.0
-#: limit of reading exact losses at the end: a user's folder may contain anything
-LAST_LOSSES_S = 60.0
+#: limits of reading exact losses at the end, of processor time (a busy machine must not cost them) and of the
+#: clock: a user's folder may contain anything
+LAST_LOSSES_S, LAST_LOSSES_WALL_S = 60.0, 900.0
 #: event files older than the trainer's start belong to another training; clocks may differ by that
 CLOCKS_S = 1.0
 
@@ -48,6 +49,7 @@ class Ingest:
     _begin: int = field(default=0, init=False)
     _tail: ScalarTail | None = field(default=None, init=False)
     _losses_read_at: float = field(default=0.0, init=False)
+    _cut: tuple[str, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         self.console = ConsoleFile(self.context)
@@ -130,7 +132,7 @@ class Ingest:
     @property
     def problems(self) -> tuple[str, ...]:
         """Event files that could not be read to their end, as text."""
-        return self._tail.problems if self._tail is not None else ()
+        return (*(self._tail.problems if self._tail is not None else ()), *self._cut)
 
     # ----------------------------------------------------------------- beginning and end
 
@@ -153,8 +155,14 @@ class Ingest:
 
     async def finish_losses(self) -> None:
         """Read all event files, including one that a short training just created."""
-        deadline = time.monotonic() + LAST_LOSSES_S
+        spent_s, deadline = (
+            time.process_time() + LAST_LOSSES_S,
+            time.monotonic() + LAST_LOSSES_WALL_S,
+        )
         if self._tail is not None:
             self._tail.finder.again()
-        while not await self.read_losses() and time.monotonic() < deadline:
+        while not await self.read_losses():
+            if time.process_time() > spent_s or time.monotonic() > deadline:
+                self._cut = ("the exact losses were not read to their end",)
+                return
             await asyncio.sleep(0)

@@ -16,6 +16,7 @@ from runner.model import AttemptPlan, RunSpec
 from runner.state.attempt_state import StepRow
 from runner.state.translator import Translator
 from runner.store.rundir import RunDir
+from runner.supervisor import ingest as ingest_module
 from runner.supervisor.context import AttemptContext
 from runner.supervisor.ingest import Ingest
 from runner.supervisor.trainer import TrainerProcess
@@ -79,3 +80,39 @@ async def test_a_disk_that_hangs_costs_the_losses_on_it_and_nothing_else(
         assert not await intake.read_losses()
     assert time.monotonic() - began < 5.0
     hangs.set()
+
+
+class Slow(Tail):
+    """An event file on a machine with too much to do: `polls` that take 50 ms without the processor."""
+
+    finder = SimpleNamespace(due=False, again=lambda: None)
+
+    def __init__(self, polls: int) -> None:
+        self.polls = polls
+
+    def poll(self, budget_s: float, *, find: bool = True) -> list[Scalar]:
+        time.sleep(0.05)
+        self.polls -= 1
+        self.ended = self.polls <= 0
+        return []
+
+
+async def test_a_busy_machine_does_not_cost_the_last_losses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest_module, "LAST_LOSSES_S", 0.2)
+    made, slow = ingest(RunDir(tmp_path), Translator(1), lambda: None), Slow(10)
+    made._tail = slow  # type: ignore[assignment]
+    await made.finish_losses()
+    assert slow.polls == 0
+    assert made.problems == ()
+
+
+async def test_losses_without_an_end_are_cut_off_and_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest_module, "LAST_LOSSES_WALL_S", 0.2)
+    made = ingest(RunDir(tmp_path), Translator(1), lambda: None)
+    made._tail = Slow(1000)  # type: ignore[assignment]
+    await made.finish_losses()
+    assert made.problems == ("the exact losses were not read to their end",)
