@@ -140,10 +140,11 @@ def _obeyed(life: Life, order: Order, outcome: str) -> Iterator[str]:
 def _alone(kind: str, life: Life) -> str:
     said = give(life, kind)
     if kind == "now" and ": stopping" in said:
-        deadline = time.monotonic() + 10.0
-        while life.processes().get("trainer") and time.monotonic() < deadline:
+        deadline, lives = time.monotonic() + 10.0, True
+        while lives and time.monotonic() < deadline:
             time.sleep(0.1)
-        if life.processes().get("trainer"):
+            lives = bool(life.processes().get("trainer"))
+        if lives:
             life.wrong.append("a trainer lives 10 s after an accepted stop now")
     return said
 
