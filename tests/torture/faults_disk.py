@@ -173,8 +173,10 @@ def _moved_away(life: Life) -> str:
     life.run.path.rename(away)
     try:
         how_long = _for_a_while(life)
-        if life.run.path.exists():
-            raise Overdue(f"in place of the moved run folder: {list(life.run.path.iterdir())}")
+        # the trainer's event writer may create its own folder again; nothing of ours may follow it
+        found = [p.name for p in life.run.path.glob("*") if p.name != life.run.tensorboard.name]
+        if found:
+            raise Overdue(f"in place of the moved run folder: {found}")
     finally:
         shutil.rmtree(life.run.path, ignore_errors=True)
         away.rename(life.run.path)
