@@ -9,7 +9,7 @@ from typing import Any
 
 from runner.config.catalog import Catalog
 from runner.config.errors import nearest
-from runner.config.flags import Flags, FlagValue
+from runner.config.flags import Flags, FlagValue, plain_name
 from runner.config.reading import Wrong, checked_flag
 from runner.model import Forecast
 from runner.trainers.sd_scripts.config_file import trainer_flags
@@ -80,8 +80,11 @@ def _loadable(flags: Flags, lost: list[str]) -> dict[str, FlagValue]:
     """Without values that no plasma.toml can hold, such as a command behind an open quote as a path; they are
     added to `lost`."""
     kept: dict[str, FlagValue] = {}
-    for name, value in flags.items():
+    for given, value in flags.items():
+        name = plain_name(given)  # as it will be read
         try:
+            if name in kept:
+                raise Wrong("is given twice")
             checked_flag(name, list(value) if isinstance(value, tuple) else value)
         except Wrong as wrong:
             lost.append(f"--{name} {wrong}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -251,3 +252,11 @@ def test_a_value_that_no_plasma_toml_can_hold_is_listed_and_the_rest_is_imported
 def test_a_script_whose_name_is_too_long_is_refused(desk: Desk) -> None:
     told = refusal(desk, f"cd /{'d' * 300}\npython train_network.py --seed=1\n", "t.sh")
     assert "longer than a path can be" in told
+
+
+def test_two_spellings_of_one_flag_are_one_and_the_other_is_listed(desk: Desk) -> None:
+    text = "network_module: networks.lora\noutput_name: x\n-output-name: y\n--seed: 1\n"
+    made = desk.imported(text, "t.yaml")
+    train = tomllib.loads(made.config_text)["train"]
+    assert train == {"network_module": "networks.lora", "output_name": "x", "seed": 1}
+    assert "--output_name is given twice" in made.unmapped
