@@ -208,6 +208,10 @@ def test_lengths_in_a_file_are_not_believed(tmp_path: Path) -> None:
         path.write_bytes(length.to_bytes(8, "little") + b"{}")
         with little_memory(), pytest.raises(Broken):
             read_header(path)
+    path.write_bytes((1 << 30).to_bytes(8, "little"))
+    os.truncate(path, 2 * GIB)  # really has as many bytes, all of them holes
+    with little_memory(), pytest.raises(Broken):
+        read_header(path)
     (tmp_path / "events").write_bytes(struct.pack("<QI", 1 << 62, 0) + bytes(100))
     with little_memory():
         assert list(EventFile(tmp_path / "events").records()) == []
