@@ -135,7 +135,7 @@ class NormsFile:
         if (_set(known, _DETAILS) if known is not None else {}) == details:
             return True
         if known is not None and known.norms == one.norms:
-            del details["norms"]
+            details.pop("norms", None)  # of a broken file there are none
         line = _set(one, _KEY) | details
         if not self._appender.append(encode_json(line)):
             return False

@@ -171,3 +171,15 @@ def test_a_list_of_runs_knows_where_the_states_are(run: RunDir) -> None:
     found = RunReader(run.path).read_small().status
     assert found is not None
     assert found.checkpoints[0].state_path == full(1).state_path
+
+
+def test_a_broken_file_whose_details_change_stays_in_the_status(run: RunDir) -> None:
+    """It has no norms, before and after: its verdict was lost with the status that could not be written."""
+    first = replace(
+        checkpoint(1), norms=(), norm=None, complete=False, problem="cut off: 700 bytes"
+    )
+    file = NormsFile(run.norms)
+    for one in (first, replace(first, state_path="/out/a-state", state_problem="it is empty")):
+        status = Status(RunState.RUNNING, 1, 1.0, checkpoints=(one,))
+        write_json(run.status, file.lean(status))
+        assert read_status(run).checkpoints == (one,)
