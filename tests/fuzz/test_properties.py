@@ -13,7 +13,7 @@ from tests.fuzz.targets import BY_NAME, CORPUS, SEED_BYTES, TARGETS, Target
 
 #: in all, so that a clone stays small
 CORPUS_BYTES = 200_000
-EXAMPLES = 60
+EXAMPLES = 200
 _SETTINGS = settings(
     max_examples=EXAMPLES,
     deadline=None,  # targets have their own limit, in processor time
