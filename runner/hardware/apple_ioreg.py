@@ -96,8 +96,8 @@ def _entries(answer: bytes) -> list[dict[str, Any]]:
         raise NotUnderstood("ioreg lists nothing, as in a virtual machine")
     try:
         found = plistlib.loads(answer)
-    except (plistlib.InvalidFileException, ExpatError, ValueError, TypeError, KeyError,
-            IndexError, OverflowError, AttributeError, RecursionError):  # fmt: skip
+    except (plistlib.InvalidFileException, ExpatError, ValueError, TypeError, LookupError,
+            OverflowError, AttributeError, RecursionError):  # fmt: skip
         raise NotUnderstood("unknown output of ioreg") from None
     entries = found if isinstance(found, list) else [found]
     return [entry for entry in entries if isinstance(entry, dict)]

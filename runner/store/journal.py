@@ -265,8 +265,9 @@ def lines_of(block: bytes, kind: type[T]) -> tuple[list[T], int]:
             _refuse_unusable(b"[%s]" % lines.replace(b"\n", b","))
     except UNDECODABLE:
         values = []
-    # else a value spans lines, or a line has two: damaged, so each line by itself
-    if len(values) == lines.count(b"\n") + 1:
+    # No JSON has `}` before `{` or `]` before `[`: so no value spans lines. Else each line by itself.
+    ends = lines.count(b"]\n[") + lines.count(b"}\n{")
+    if len(values) == ends + 1 == lines.count(b"\n") + 1:
         return values, 0
     values, bad = [], 0
     for line in lines.split(b"\n"):

@@ -207,6 +207,11 @@ def test_clients_are_read_from_a_property_list() -> None:
     assert found[0].node == "4294969873"
 
 
+def test_a_property_list_in_no_encoding_is_not_understood() -> None:
+    with pytest.raises(NotUnderstood):
+        clients(b'<?xml version="1.0" encoding="UTF-0"?><plist/>')
+
+
 @pytest.mark.parametrize("nothing", [b"", b"\n", b"no node"])
 def test_text_without_a_client_lists_none(nothing: bytes) -> None:
     assert clients(nothing) == ()

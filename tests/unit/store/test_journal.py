@@ -74,8 +74,18 @@ def test_foreign_lines_are_counted_and_left_out() -> None:
         (b"[1,0.5,0.1,0.2,null,1] [2,0.5,0.1,0.2,null,1]\n[3,0.5,0.1,0.2,null,1]\n", [3]),
         (b"[1,0.5,0.1\n0.2,null,1]\n", []),
         (b"[1,0.5,0.1,\n0.2,null,1]\n", []),
+        (b"[1,0.5,0.1,0.2,null,1][2,0.5,0.1,0.2,null,1]\n\n[3,0.5,0.1,0.2,null,1]\n", [3]),
+        (b"[1,0.5,0.1,0.2,null,1][2,0.5,0.1,0.2,null,1]\n[3,0.5,0.1,\n0.2,null,1]\n", []),
     ],
-    ids=["return in a line", "two on a line", "two and one", "glued by a comma", "over two lines"],
+    ids=[
+        "return in a line",
+        "two on a line",
+        "two and one",
+        "glued by a comma",
+        "over two lines",
+        "two and a gap",
+        "two and over",
+    ],
 )
 def test_a_line_means_the_same_whatever_is_around_it(lines: bytes, steps: list[int]) -> None:
     good, bad = b"[7,0.5,0.1,0.2,null,1]\n", b"[8,0.\n"
