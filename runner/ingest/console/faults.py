@@ -16,6 +16,7 @@ _SOURCE_CHARS = 200
 _STRANGERS, _BOX_STRANGERS = 5, 40
 
 TRACEBACK = "Traceback (most recent call last):"
+CUT_TRACEBACK = "the output ends within a traceback,"
 _TRACEBACK = TRACEBACK[:-1]
 _FRAME = re.compile(r"\s*(?:\| )?File \"(.*)\", line \d+(?:, in ?(\S+)?)?")
 #: of a syntax error in the script itself, without a traceback
@@ -126,6 +127,7 @@ class FaultReader:
         self._held: ExceptionSeen | None = None
         self._held_lines = 0
         self._last_length = 0  # of the newest line of its message, as printed
+        self._end = 0
 
     @staticmethod
     def begins(text: str) -> bool:
@@ -134,6 +136,7 @@ class FaultReader:
 
     def line(self, text: str, end: int, events: list[ConsoleEvent]) -> bool:
         """Read one line; True when it belongs to a traceback or to an exception's message."""
+        self._end = end
         if self._held is not None and self._goes_on(text, end, events):
             return True
         if _TRACEBACK in text and (text.endswith(TRACEBACK) or _BOX.search(text)):
@@ -158,6 +161,12 @@ class FaultReader:
         if self._held is not None:
             events.append(self._held)
             self._held = None
+
+    def finish(self, events: list[ConsoleEvent]) -> None:
+        """End of the output. A full disk, or the end of a machine, may have cut a traceback."""
+        self.close(events)
+        if self._in_traceback and self._frames and not self._ignored:
+            events.append(FatalSeen(self._end, f"{CUT_TRACEBACK} at {self._frames[-1]}"))
 
     def _begin(self, text: str) -> None:
         self._in_traceback, self._strangers, self._code = True, 0, False

@@ -103,7 +103,7 @@ class ConsoleParser:
         for token in self._stream.finish():
             self._text(token)
         self._end_record()
-        self._faults.close(events)
+        self._faults.finish(events)
         self._tell_unread()
         return events
 

@@ -390,6 +390,20 @@ def test_last_words_without_a_traceback(line: str) -> None:
     assert [e.text for e in only(FatalSeen, line + "\n")] == [line]
 
 
+def test_a_traceback_that_a_full_disk_cut_off_is_no_silence() -> None:
+    log = (
+        "\rsteps:  17%|#7        | 17/100 [00:02<00:10,  8.12it/s, avr_loss=0.0221]"
+        "Traceback (most recent call last):\n"
+        '  File "/x/train.py", line 89, in train\n    loop.run()\n'
+        '  File "/x/event_file_writer.py", line 125, in flush\n    self._async_writer.flush()\n'
+        '  File "/x/event_file_writer.py", lin'
+        "\rsteps:  17%|#7        | 17/100 [00:02<00:10,  8.12it/s, avr_loss=0.0221]"
+    )
+    (seen,) = only(FatalSeen, log)
+    assert seen.text == "the output ends within a traceback, at /x/event_file_writer.py:flush"
+    assert not only(FatalSeen, log + "\nOSError: [Errno 28] No space left on device\n")
+
+
 # ------------------------------------------------------------------ the measure of drift
 
 
