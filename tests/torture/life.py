@@ -68,7 +68,7 @@ class Life:
     trainer: Trainer
     launcher: str = "python"
     workers: int = 0
-    run: RunDir = RunDir(Path("not started"))
+    run: RunDir = field(default_factory=lambda: RunDir(Path("not started")))
     attempt: int = 1
     notes: list[str] = field(default_factory=list)
     screens: list[Terminal] = field(default_factory=list)
