@@ -29,7 +29,8 @@ class RunFacts:
     trained. `flat`: the loss, if it was the same number from the first step to the last. `lines`: read from
     the console, `unknown_lines` of them not understood. `left_by`: the signal of a crash after everything was
     saved. `not_started`: the trainer of the last attempt was never started. `unreadable`: unreadable files of
-    the run's plan, a sentence each. `console_damaged`: part of what the trainer printed is missing."""
+    the run's plan, a sentence each. `console_damaged`: part of what the trainer printed is missing. `direct`:
+    no launcher stands between the trainer and its recorded exit code."""
 
     evidence: Evidence = field(default_factory=Evidence)
     exit_code: int | None = None
@@ -59,6 +60,7 @@ class RunFacts:
     not_started: bool = False
     unreadable: tuple[str, ...] = ()
     console_damaged: bool = False
+    direct: bool = False
 
     def completed(self) -> RunFacts:
         """With what follows from the rest. `--console_log_file` hides the line `model saved.`: exit code 0
@@ -133,7 +135,10 @@ class RunFacts:
 
     def broke_off(self) -> bool:
         """`accelerate launch --quiet` turns any end of its child into exit code 1. Python prints a traceback
-        before it exits with 1; a training that ends without one was killed."""
+        before it exits with 1; a training that ends without one was killed. Not so without a launcher: its
+        own exit code shows that it was not, for example if it could not print on a full disk."""
+        if self.direct:
+            return False
         in_the_middle = bool(self.last_step) and not self.evidence.final_begun
         return self.exit_code == 1 and in_the_middle and not self._explained
 

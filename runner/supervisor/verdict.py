@@ -86,6 +86,7 @@ def conclude(
                 not_started=trainer.not_started,
                 unreadable=context.problems,
                 console_damaged=ending.console_damaged,
+                direct=context.spec.launcher == "python",
             )
         )
     except Exception as error:

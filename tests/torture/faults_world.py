@@ -223,7 +223,7 @@ def _cause_of_reboot(life: Life, last: RunSnapshot) -> Iterator[str]:
     """Nobody saw it end; or it had not begun."""
     cause = last.status.cause.key if last.status is not None and last.status.cause else None
     known = {"killed": "killed_by_signal", "failed": "not_started"}.get(str(last.outcome))
-    if known is not None and cause != known:
+    if known is not None and cause != known and not life.destroyed & {"spec.json", "console.log"}:
         yield f"after a reboot the cause of {last.outcome} is {cause}"
 
 
@@ -246,7 +246,8 @@ def _removed(life: Life) -> str:
         remove_run(copy, with_checkpoints=True)
     except RemoveRefused as error:
         shutil.rmtree(copy)
-        if "live processes" in str(error):
+        # without spec.json nothing disproves a pid with its create time: refusing is the safe side
+        if "live processes" in str(error) and "spec.json" not in life.destroyed:
             life.wrong.append(f"a run without a process is not removed: {error}")
         return f"not removed: {error}"
     return "removed"
@@ -337,7 +338,10 @@ def copied(life: Life) -> str:
     for path in names:
         with contextlib.suppress(FileNotFoundError):
             if linked:
-                os.link(path, place / path.name)
+                try:
+                    os.link(path, place / path.name)
+                except OSError:  # the run folder is on a disk of its own
+                    shutil.copyfile(path, place / path.name)
             else:
                 shutil.copyfile(path, place / path.name)
             time.sleep(life.random.uniform(0.0, 0.02))

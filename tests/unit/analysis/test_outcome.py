@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.analysis.facts import RunFacts
+from runner.analysis.machine_end import MachineEnd
 from runner.analysis.outcome import Verdict, judge
 from runner.history.inspect import inspect_log
 from runner.ingest.console.parser import ConsoleParser
@@ -267,6 +268,17 @@ def test_a_stop_by_the_guard_says_why() -> None:
 
 def test_a_run_that_ended_well_before_the_stop_came_is_judged_as_usual() -> None:
     assert judge(replace(GOOD, stop_ordered=True)).outcome is Outcome.SUCCEEDED
+
+
+def test_an_exit_code_of_the_trainer_itself_is_no_kill() -> None:
+    behind_a_launcher = RunFacts(TRAINING, exit_code=1, last_step=4)
+    assert judge(behind_a_launcher).outcome is Outcome.KILLED
+    verdict = judge(replace(behind_a_launcher, direct=True))
+    assert short(verdict) == ("failed", "unknown")
+    full = MachineEnd(disk_full="the disk of the run folder is full")
+    assert short(judge(replace(behind_a_launcher, direct=True, machine=full))) == (
+        "failed", "disk_full",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
