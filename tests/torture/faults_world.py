@@ -209,7 +209,7 @@ def reboot(life: Life) -> str:
     if life.random.random() < 0.6:
         said.append(_ordered(life, life.random.choice(("default", "now", "after_save"))))
     if life.random.random() < 0.3:
-        said.append(_removed(life))
+        said.append(_removed(life, forged=created is not None))
 
     def spared(_: Life, last: RunSnapshot) -> Iterator[str]:
         if not other.is_running() or other.status() == psutil.STATUS_ZOMBIE:
@@ -223,7 +223,11 @@ def _cause_of_reboot(life: Life, last: RunSnapshot) -> Iterator[str]:
     """Nobody saw it end; or it had not begun."""
     cause = last.status.cause.key if last.status is not None and last.status.cause else None
     known = {"killed": "killed_by_signal", "failed": "not_started"}.get(str(last.outcome))
-    if known is not None and cause != known and not life.destroyed & {"spec.json", "console.log"}:
+    if (
+        known is not None
+        and cause not in (known, "disk_full")
+        and not life.destroyed & {"spec.json", "console.log"}
+    ):
         yield f"after a reboot the cause of {last.outcome} is {cause}"
 
 
@@ -238,7 +242,7 @@ def _ordered(life: Life, mode: str) -> str:
     return f"{mode}: {answer}"
 
 
-def _removed(life: Life) -> str:
+def _removed(life: Life, *, forged: bool) -> str:
     """Of a copy in the same home, so that the life goes on."""
     copy = life.run.path.with_name(f"{life.run.id}-copy")
     shutil.copytree(life.run.path, copy, symlinks=True)
@@ -246,8 +250,8 @@ def _removed(life: Life) -> str:
         remove_run(copy, with_checkpoints=True)
     except RemoveRefused as error:
         shutil.rmtree(copy)
-        # without spec.json nothing disproves a pid with its create time: refusing is the safe side
-        if "live processes" in str(error) and "spec.json" not in life.destroyed:
+        # a pid with its create time is that process, as far as a removal can know: refusing is the safe side
+        if "live processes" in str(error) and not forged:
             life.wrong.append(f"a run without a process is not removed: {error}")
         return f"not removed: {error}"
     return "removed"

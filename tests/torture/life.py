@@ -117,6 +117,9 @@ class Life:
     def start(self) -> None:
         """The first attempt."""
         os.environ["PLASMA_HOME"] = str(self.folder / "home")
+        shutil.rmtree(
+            self.project / "img", ignore_errors=True
+        )  # of a life that was ended with its harness
         self.project.mkdir(parents=True, exist_ok=True)  # a fault may have prepared its disk
         config = write_project(
             self.project, self.trainer, launcher=self.launcher, workers=self.workers
