@@ -67,13 +67,14 @@ class Appender:
         try:
             data = (b"\n" if self._is_torn() else b"") + lines
             written = os.write(self._fd, data)
-            self._seen = _mark(os.fstat(self._fd))
         except OSError as error:
             self.problem = f"{self.path.name}: {error.strerror}"
             if error.errno in DISK_FULL:
                 self.full_at = time.time()
             self._owe(lines)
             return False
+        finally:  # a refused write may change the file's time, too
+            self._seen = _mark(os.fstat(self._fd))
         # a partially written line is written again: readers skip the torn one
         done = data.rfind(b"\n", 0, written) + 1
         self._owe(data[done:])

@@ -153,6 +153,7 @@ def _trouble(way: str, life: Life) -> str:
     if _blames_the_disk not in life.checks:
         life.checks.append(_blames_the_disk)
     if _places(life)["runs"] in places:
+        life.torn_lines_allowed = True
         life.gaps_allowed = True  # what the trainer printed is lost with its refused writes
     begin = {"bytes": _full, "inodes": _full, "read-only": _read_only}[way]
     with begin(life, places, way) as what:

@@ -7,6 +7,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from runner.model import AttemptPlan, RunSnapshot, RunSpec, Status
@@ -25,7 +26,7 @@ LOSS_NEAR = 1e-6
 def judge(life: Life, last: RunSnapshot, reference: Reference) -> Iterator[str]:
     """After the life's last attempt has its verdict."""
     yield from _left_behind(life)
-    yield from _files(life.run, life.destroyed)
+    yield from _files(life.run, life.destroyed, torn=life.torn_lines_allowed)
     yield from _steps(life, reference, complete=succeeded(last))
     yield from _checkpoints(life, last, reference)
     if life.resident_mb > RESIDENT_MB:
@@ -57,16 +58,20 @@ def _left_behind(life: Life) -> Iterator[str]:
         yield f"left behind: {role} {pids}"
 
 
-def _files(run: RunDir, destroyed: set[str]) -> Iterator[str]:
-    """Valid at every byte: every line of a journal, every JSON file, nothing half written."""
+def _files(run: RunDir, destroyed: set[str], *, torn: bool) -> Iterator[str]:
+    """Valid at every byte: every line of a journal, every JSON file, nothing half written. `torn`: allow a line that
+    is the beginning of the next one."""
     for path in sorted(run.path.glob("*.jsonl")):
         if path.name in destroyed:
             continue
         data = path.read_bytes()
-        for number, line in enumerate(data.split(b"\n")[:-1], 1):
+        lines = data.split(b"\n")
+        for number, (line, after) in enumerate(pairwise(lines), 1):
             try:
                 json.loads(line)
             except ValueError:
+                if torn and after.startswith(line[:-1]):
+                    continue
                 yield f"{path.name}:{number} is not valid: {line[:60]!r}"
         if data and not data.endswith(b"\n"):
             yield f"{path.name} ends within a line"

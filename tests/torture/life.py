@@ -81,6 +81,8 @@ class Life:
     destroyed: set[str] = field(default_factory=set)
     #: steps whose only record a fault destroyed may be missing
     gaps_allowed: bool = False
+    #: a full disk may cut a line of a journal, which is then written again
+    torn_lines_allowed: bool = False
     #: outcomes that this attempt may have, and what else must hold once it has its verdict
     allowed: set[str] = field(default_factory=lambda: {"succeeded"})
     checks: list[Check] = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -114,3 +115,23 @@ def test_details_of_checkpoints_are_written_again_after_a_damage(
         return read_status(run).checkpoints == tuple(found)
 
     wait_for(known)
+
+
+def test_a_write_that_a_full_disk_refuses_is_no_damage_by_another_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else norms.jsonl was written again as a whole at each heartbeat."""
+    journal = Appender(tmp_path / "norms.jsonl")
+    journal.append(b"[1]")
+    journal.look()
+
+    def refuse(fd: int, data: bytes) -> int:
+        os.utime(fd, ns=(1, 1))  # as tmpfs does
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", refuse)
+        assert not journal.append(b"[2]")
+        assert not journal.look()
+    journal.retry()
+    assert (tmp_path / "norms.jsonl").read_bytes() == b"[1]\n[2]\n"
