@@ -59,8 +59,8 @@ def _left_behind(life: Life) -> Iterator[str]:
 
 
 def _files(run: RunDir, destroyed: set[str], *, torn: bool) -> Iterator[str]:
-    """Valid at every byte: every line of a journal, every JSON file, nothing half written. `torn`: allow a line that
-    is the beginning of the next one."""
+    """Valid at every byte: every line of a journal, every JSON file, nothing half written. `torn`: allow the
+    beginning of a line that is then written again."""
     for path in sorted(run.path.glob("*.jsonl")):
         if path.name in destroyed:
             continue
