@@ -30,7 +30,7 @@ class RunFacts:
     the console, `unknown_lines` of them not understood. `left_by`: the signal of a crash after everything was
     saved. `not_started`: the trainer of the last attempt was never started. `unreadable`: unreadable files of
     the run's plan, a sentence each. `console_damaged`: part of what the trainer printed is missing. `direct`:
-    no launcher stands between the trainer and its recorded exit code."""
+    the recorded exit code is the trainer's, not that of a launcher."""
 
     evidence: Evidence = field(default_factory=Evidence)
     exit_code: int | None = None

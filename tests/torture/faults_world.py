@@ -40,6 +40,8 @@ JOURNALS = ("steps.jsonl", "events.jsonl", "hardware.jsonl", "console.log")
 
 def nothing_twice(life: Life, last: RunSnapshot) -> Iterator[str]:
     """Facts that happen once in an attempt are journaled once, and steps in their order."""
+    if not life.run.events.exists():  # deleted by a fault of the files
+        return
     journal = events_of(life.run.events.read_bytes())[0]
     facts = Counter(
         (event.kind, event.data.get("name"))
