@@ -65,9 +65,11 @@ class OrderHandler:
                 self.hurry.set()
             elif order.kind == "stop":
                 self._take(order, order.data.get("after_save_index"))
+        self._signalled = any(event.kind == "signalled" for event in self.journals.before)
+        if self._signalled:
+            self.after_save = False  # the save it waited for has come
         # a previous supervisor may have gone further with an immediate stop
         self._before = self.order is not None and not self.after_save
-        self._signalled = any(event.kind == "signalled" for event in self.journals.before)
 
     @property
     def carried_out(self) -> bool:

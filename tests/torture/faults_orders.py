@@ -425,7 +425,7 @@ def started_again(life: Life) -> str:
         return "it has ended"
     if life.random.random() < 0.3:
         code, text = heard(
-            command("start", str(life.project / "plasma.toml"), "--force", "torture")
+            command("start", "--config", str(life.project / "plasma.toml"), "--force", "torture")
         )
         if code == 0:
             life.wrong.append(f"a second start of the same project was accepted: {text}")

@@ -225,11 +225,9 @@ def _cause_of_reboot(life: Life, last: RunSnapshot) -> Iterator[str]:
     """Nobody saw it end; or it had not begun."""
     cause = last.status.cause.key if last.status is not None and last.status.cause else None
     known = {"killed": "killed_by_signal", "failed": "not_started"}.get(str(last.outcome))
-    if (
-        known is not None
-        and cause not in (known, "disk_full")
-        and not life.destroyed & {"spec.json", "console.log"}
-    ):
+    if life.output_deleted or life.destroyed & {"spec.json", "console.log"}:
+        return  # a failure of its own
+    if known is not None and cause not in (known, "disk_full"):
         yield f"after a reboot the cause of {last.outcome} is {cause}"
 
 

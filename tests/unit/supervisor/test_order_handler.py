@@ -89,12 +89,14 @@ async def test_a_stop_that_is_cancelled_before_it_began_does_not_begin(
     assert not later.orders.carried_out
 
 
+@pytest.mark.parametrize("mode", ["default", "after_save"])
 async def test_a_stop_whose_signals_were_sent_by_an_earlier_supervisor_is_not_cancelled(
-    tmp_path: Path,
+    tmp_path: Path, mode: str
 ) -> None:
+    """Nor does one that waited for a save wait for another."""
     made = supervisor_of(tmp_path)
     run = made.context.run
-    inbox.send(run, "stop")
+    inbox.send(run, "stop", {"mode": mode})
     ((name, order),) = inbox.pending(run)
     made.orders.queue.answer(name, lambda: made.orders._answer(order))
     made.journals.emit("signalled", signal="SIGINT", processes=[4711])
