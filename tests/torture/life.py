@@ -31,8 +31,8 @@ from tests.torture.project import Trainer, prepared, write_project
 
 #: what a phase begins with in the console of its attempt, and within how many seconds after it a fault comes
 PHASES: dict[str, tuple[bytes | None, float]] = {
-    "starting": (None, 0.6),
-    "caching": (b"attempt", 1.6),
+    "starting": (None, 1.2),
+    "caching": (b"INFO", 0.8),
     "training": (b"epoch ", 1.5),
     "saving a checkpoint": (b"saving checkpoint", 0.05),
     "saving a state": (b"aving state at", 0.05),
@@ -239,7 +239,7 @@ class Life:
         delay_s = self.random.uniform(0.0, within_s)
         deadline = time.monotonic() + ATTEMPT_S
         due = time.monotonic() + LOOK_S
-        met = begin is None and not self.console()
+        met = False
         while begin is not None and self.console().count(begin) < number:
             met = True
             if time.monotonic() > due:  # a supervisor that is dead cannot say that the run is over
@@ -259,7 +259,7 @@ class Life:
         for phase in ("ended", "ending", "training"):
             if (PHASES[phase][0] or b"") in console:
                 return "ending" if phase == "ended" else phase
-        return "caching" if console else "starting"
+        return "caching" if b"INFO" in console else "starting"
 
     # ------------------------------------------------------------------ processes
 

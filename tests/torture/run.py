@@ -159,6 +159,8 @@ def _suffer(life: Life, chosen: list[tuple[Fault, str]], points: list[Point]) ->
         if chosen and life.attempt <= ATTEMPTS_WITH_FAULTS:
             one, phase = chosen.pop(0)
             came = life.reach(phase)
+            if life.attempt > 1 and came in ("starting", "caching"):
+                came = "resuming"
             life.note(f"{one.name} at {came} (wanted {phase})")
             life.allowed |= {str(outcome) for outcome in one.outcomes}
             did = one.act(life)
