@@ -110,7 +110,8 @@ class Section:
             try:
                 if key not in readers:
                     raise Wrong((instead or {}).get(key) or _unknown(key, readers))
-                _check_null(key, value)
+                if self.name or not isinstance(value, dict):  # a table is checked key by key
+                    _check_null(key, value)
                 found[key] = readers[key](value)
             except Wrong as wrong:
                 self.refuse(key, str(wrong), *wrong.at)

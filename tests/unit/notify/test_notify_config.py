@@ -118,7 +118,7 @@ def test_a_secret_in_the_file_is_refused_with_the_way_out_and_not_repeated(
         ('command = "say \'never closed"\n', "has a quote that is never closed"),
         ("command = []\n", "is empty"),
         ('command = ["a", 1]\n', "must be text, or a list of text"),
-        ('command = "a\\u0000b"\n', "NUL"),
+        ('command = "a\\u0000b"\n', "contains a null byte"),
         ('terminal = "kitty"\n', 'choose one of "auto", "osc9"'),
         ("per_hour = 0\n", "at least 1"),
         ('apprise_file = "a"\napprise_env = "B"\n', "are both given; remove one of them"),
