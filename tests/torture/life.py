@@ -206,7 +206,9 @@ class Life:
             )
         for check in self.checks:
             self.wrong += check(self, last)
-        self.allowed, self.checks = {"succeeded"}, []
+        # a checkpoint that a fault deleted stays missing, whatever later attempts do
+        self.allowed = {"succeeded", "failed"} if self.output_deleted else {"succeeded"}
+        self.checks = []
         return last
 
     def wait_gone(self) -> None:
