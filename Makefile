@@ -50,10 +50,10 @@ bench: $(INSTALLED)
 	@$(PYTHON) scripts/cold_start.py --repeat 4; imports=$$?; \
 	  $(PYTHON) scripts/bench.py $(ARGS) && exit $$imports
 
-# atheris has no wheel for every Python and system; without it the mutations are plain ones
 torture: $(INSTALLED)
 	@$(PYTHON) -m tests.torture $(ARGS)
 
+# atheris has no wheel for every Python and system; without it the mutations are plain ones
 fuzz: $(INSTALLED)
 	@$(PYTHON) -c 'import atheris' 2>/dev/null || $(PYTHON) -m pip install --quiet \
 	  --disable-pip-version-check --only-binary :all: atheris >/dev/null 2>&1 || true

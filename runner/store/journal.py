@@ -77,14 +77,16 @@ def read_json(path: Path, kind: type[T]) -> T:
     return found
 
 
-class _Versioned(msgspec.Struct):
+class Versioned(msgspec.Struct):
+    """The part that every file of a run folder may have."""
+
     schema: int = 0
 
 
 def _refuse_newer(text: bytes) -> None:
     """Raises Newer for the content of such a file, whatever else is in it."""
     with contextlib.suppress(*UNDECODABLE):
-        schema = msgspec.json.decode(text, type=_Versioned).schema
+        schema = msgspec.json.decode(text, type=Versioned).schema
         if schema > SCHEMA:
             raise Newer(schema)
 

@@ -13,8 +13,6 @@ from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
-
 from runner.model import (
     SCHEMA,
     AttemptPlan,
@@ -34,6 +32,7 @@ from runner.store.journal import ROW, readable
 from runner.store.liveness import is_keeper, lock_held
 from runner.store.norms import NormsTable
 from runner.store.rundir import RunDir
+from runner.store.schema import Lasting
 from runner.store.series import LossFold
 from runner.store.tails import Cached, ConsoleTail, JournalTail
 from runner.store.unrecorded import folders_with_processes
@@ -57,17 +56,6 @@ SAMPLE_BYTES = 400
 class _Preflight:
     checks: tuple[CheckResult, ...] = ()
     schema: int = SCHEMA
-
-
-class _Lasting(msgspec.Struct):
-    """What spec.json means in every schema: enough to list the run, and to keep off its files."""
-
-    name: str = ""
-    created_at: float = 0.0
-    host: str = ""
-    cwd: str = ""
-    output_dir: str | None = None
-    output_name: str | None = None
 
 
 class RunReader:
@@ -149,7 +137,7 @@ class RunReader:
         return self._spec.newer or self._status.newer
 
     def _lasting(self) -> RunSpec | None:
-        found = readable(self.run.spec, _Lasting)
+        found = readable(self.run.spec, Lasting)
         if found is None:
             return None
         return RunSpec(

@@ -9,8 +9,6 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import msgspec
-
 from runner.files.private import is_open, tighten
 from runner.model import RunListing, RunSnapshot, RunSpec, RunState
 from runner.model.refusal import Refusal
@@ -24,6 +22,7 @@ from runner.store.listing import listing_of as listing_of
 from runner.store.liveness import lock_held
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir, runs_root
+from runner.store.schema import Lasting
 from runner.store.unrecorded import folders_with_processes, still_runs
 
 LIVE = (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
@@ -124,19 +123,13 @@ def _last() -> Path:
     return next((path for path, spec in specs if spec is None or not spec.origin), paths[0])
 
 
-class _Named(msgspec.Struct):
-    """The part of spec.json by which a run is found, in any schema."""
-
-    name: str = ""
-
-
 def _named(text: str) -> list[Path]:
     """Runs with that label, else those with that name in their configuration."""
     called = (runs_root() / run.id for run in list_runs() if run.name == text)
     return [path for path in called if read_label(path).name == text] or [
         path
         for path in run_paths()
-        if getattr(readable(RunDir(path).spec, _Named), "name", None) == text
+        if getattr(readable(RunDir(path).spec, Lasting), "name", None) == text
     ]
 
 

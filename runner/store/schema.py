@@ -6,7 +6,7 @@ import msgspec
 
 from runner.model.refusal import Refusal
 from runner.store.attempt import newest_attempt
-from runner.store.journal import Newer, Unreadable, read_json
+from runner.store.journal import Newer, Unreadable, Versioned, read_json
 from runner.store.rundir import RunDir
 
 
@@ -14,8 +14,15 @@ class WrittenByNewer(Refusal):
     """What this version must not do with a run folder of a newer one; one sentence."""
 
 
-class _Versioned(msgspec.Struct):
-    schema: int = 1
+class Lasting(msgspec.Struct):
+    """What spec.json means in every schema: enough to find and list a run, and to keep off its files."""
+
+    name: str = ""
+    created_at: float = 0.0
+    host: str = ""
+    cwd: str = ""
+    output_dir: str | None = None
+    output_name: str | None = None
 
 
 def newer(run: RunDir) -> str:
@@ -28,7 +35,7 @@ def newer(run: RunDir) -> str:
         pass
     for path in files:
         try:
-            read_json(path, _Versioned)
+            read_json(path, Versioned)
         except Newer as found:
             return str(found)
         except Unreadable:

@@ -16,6 +16,7 @@ from runner.control.orders import Refused, stop
 from runner.model import AttemptPlan, Forecast, JournalEvent, RunSnapshot, RunSpec, RunState
 from runner.preflight.existing_files import Consent
 from runner.store.journal import events_of
+from runner.store.liveness import lock_held
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir, new_run_id
 
@@ -120,6 +121,22 @@ def processes_of(output: Path) -> list[psutil.Process]:
 def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+def supervisors_of(path: Path) -> list[int]:
+    """Living supervisors of a run: before they have their lock as well."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        words = process.info["cmdline"] or []
+        if "runner.supervisor.detach" in words and str(path) in words:
+            found.append(process.pid)
+    return found
+
+
+def kill_supervisor(run: RunDir) -> None:
+    for pid in supervisors_of(run.path):
+        kill(pid)
+    wait_for(lambda: not lock_held(run.lock))
 
 
 def clean_up(run: RunDir, output: Path) -> None:

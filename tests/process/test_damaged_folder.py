@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,30 +16,20 @@ from runner.control.resume import plan_resume
 from runner.model import Outcome, RunSnapshot
 from runner.store.liveness import lock_held
 from runner.store.reader import RunReader
-from runner.store.rundir import RunDir, runs_root
+from runner.store.rundir import RunDir
 from runner.store.unrecorded import keeper_pids, still_runs
 from tests.process.helpers import (
-    clean_up,
     hurry,
-    kill,
+    kill_supervisor,
+    kinds,
     look,
     processes_of,
     start,
+    supervisors_of,
     wait_end,
     wait_for,
     wait_step,
 )
-from tests.process.test_unrecorded import kill_supervisor, kinds, supervisors_of
-
-
-@pytest.fixture
-def output(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "out"
-    yield folder
-    for path in runs_root().glob("2*"):
-        clean_up(RunDir(path), folder)
-        for pid in (*keeper_pids(RunDir(path)), *supervisors_of(path)):
-            kill(pid)
 
 
 def long_run(output: Path) -> RunDir:

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -18,7 +17,6 @@ from runner.store.journal import read_json
 from runner.store.registry import list_runs, run_paths
 from runner.store.rundir import RunDir, runs_root
 from tests.process.helpers import (
-    clean_up,
     kill,
     look,
     processes_of,
@@ -27,14 +25,6 @@ from tests.process.helpers import (
     wait_for,
     wait_step,
 )
-
-
-@pytest.fixture
-def output(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "out"
-    yield folder
-    for path in run_paths():
-        clean_up(RunDir(path), folder)
 
 
 def refused(run: RunDir) -> str:

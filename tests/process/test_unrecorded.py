@@ -7,10 +7,9 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from runner.control import launch
@@ -26,43 +25,18 @@ from runner.store.rundir import RunDir, runs_root
 from runner.store.unrecorded import keeper_pids, still_runs, writing_pids
 from tests import ROOT
 from tests.process.helpers import (
-    clean_up,
     kill,
+    kill_supervisor,
     kinds,
     look,
     processes_of,
     spec_for,
     start,
+    supervisors_of,
     wait_end,
     wait_for,
     wait_step,
 )
-
-
-@pytest.fixture
-def output(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "out"
-    yield folder
-    for path in runs_root().glob("2*"):
-        clean_up(RunDir(path), folder)
-        for pid in (*keeper_pids(RunDir(path)), *supervisors_of(path)):
-            kill(pid)
-
-
-def supervisors_of(path: Path) -> list[int]:
-    """Living supervisors of a run: before they have their lock as well."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        words = process.info["cmdline"] or []
-        if "runner.supervisor.detach" in words and str(path) in words:
-            found.append(process.pid)
-    return found
-
-
-def kill_supervisor(run: RunDir) -> None:
-    for pid in supervisors_of(run.path):
-        kill(pid)
-    wait_for(lambda: not lock_held(run.lock))
 
 
 def unrecordable(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
