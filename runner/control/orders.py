@@ -79,6 +79,8 @@ def refuse_live(snapshot: RunSnapshot) -> None:
     """Raises Refused for a run that has not ended."""
     if snapshot.state is RunState.STARTING:
         raise Refused(f"run {snapshot.id} is starting: a start or resume was accepted a moment ago")
+    if snapshot.state is RunState.QUEUED:
+        raise Refused(f"run {snapshot.id} is queued: it starts on its own, or stop it first")
     if snapshot.state not in OVER:
         raise Refused(f"run {snapshot.id} is still {snapshot.state}: stop it first")
 

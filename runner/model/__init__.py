@@ -42,3 +42,4 @@ from runner.model.status import ExitRecord as ExitRecord
 from runner.model.status import JournalEvent as JournalEvent
 from runner.model.status import KeeperRecord as KeeperRecord
 from runner.model.status import Status as Status
+from runner.model.status import Waiting as Waiting

@@ -20,6 +20,7 @@ class _Kind(StrEnum):
 class RunState(_Kind):
     """State of a run. `LOST` and `UNKNOWN` (written by a newer version) are only ever set by a reader."""
 
+    QUEUED = "queued"  # waits for a GPU, or for a cluster to start it; no trainer has been started
     STARTING = "starting"
     RUNNING = "running"
     STOPPING = "stopping"

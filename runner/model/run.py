@@ -145,6 +145,8 @@ class RunSpec:
     dataset_text: str | None = None
     #: who agreed to overwrite files of an earlier training; None: there were none
     overwrite: Overwrite | None = None
+    #: the runs of one sweep share it; "": it belongs to none
+    group: str = ""
 
     @property
     def first_plan(self) -> AttemptPlan:

@@ -9,7 +9,7 @@ from runner.model.hardware import HardwareSample
 from runner.model.kinds import Outcome, RunState
 from runner.model.lean import dataclass
 from runner.model.run import AttemptPlan, RunSpec
-from runner.model.status import JournalEvent, Status
+from runner.model.status import JournalEvent, Status, Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +104,9 @@ class RunListing:
     #: the smoothed loss at the end, from the summary
     smooth: float | None = None
     size_bytes: int | None = None
+    #: as in RunSpec
+    group: str = ""
+    #: of a queued run
+    waiting: Waiting | None = None
+    #: when it is expected to end, Unix time; None: unknown, or it has ended
+    ends_at: float | None = None

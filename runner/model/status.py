@@ -77,6 +77,16 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a queued run waits for. `reason`: one sentence, "" while it only waits for its turn; `held`: it
+    does not start before the user releases it; `expected_start_at`: Unix time, as far as known."""
+
+    reason: str = ""
+    held: bool = False
+    expected_start_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """status.json: written by the supervisor at most once a second."""
 
@@ -132,6 +142,8 @@ class Status:
     gpu_users: tuple[GpuUser, ...] = ()
     #: what the supervisor is doing, with progress: `verifying checkpoints: 12 of 100`
     evaluating: str = ""
+    #: only of a queued run
+    waiting: Waiting | None = None
     #: only in status.json: the folder of each checkpoint without a path
     checkpoint_folder: str = ""
 

@@ -49,6 +49,9 @@ def listing_of(snapshot: RunSnapshot, label: Label | None = None) -> RunListing:
         smoke=spec.smoke,
         device=status.device,
         smooth=_smooth(snapshot, status),
+        group=spec.group,
+        waiting=status.waiting if snapshot.state is RunState.QUEUED else None,
+        ends_at=snapshot.read_at + status.eta_s if status.eta_s is not None else None,
     )
 
 

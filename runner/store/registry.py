@@ -25,7 +25,7 @@ from runner.store.rundir import RunDir, runs_root
 from runner.store.schema import Lasting
 from runner.store.unrecorded import folders_with_processes, still_runs
 
-LIVE = (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
+LIVE = (RunState.QUEUED, RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
 #: how many of the newest runs are checked when a screen waits for the answer
 RECENT = 50
 #: how far back to search for an earlier run with the same settings

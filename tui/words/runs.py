@@ -18,7 +18,7 @@ from tui.words.state import label_of
 # ---------------------------------------------------------------------------
 # Words of one run.
 
-LIVE = (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
+LIVE = (RunState.QUEUED, RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
 DAY_S = 86_400
 #: longer ago than this, a date says more than a number of days
 WEEK_S = 7 * DAY_S

@@ -58,6 +58,8 @@ def label_of(state: RunState, outcome: Outcome | None, phase: Phase | None = Non
         return StateLabel("unreadable", glyphs.LOST, "warn")
     if state is RunState.STOPPING:
         return StateLabel("stopping", glyphs.BUSY, "warn")
+    if state is RunState.QUEUED:
+        return StateLabel("queued", glyphs.WAITING, "dim")
     if state is RunState.STARTING:
         return StateLabel(_BUSY.get(phase or Phase.LAUNCHING, "starting"), glyphs.WAITING, "accent")
     if phase is Phase.TRAINING or phase is None:
