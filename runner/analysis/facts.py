@@ -14,6 +14,14 @@ from runner.trainers.names import unmarked_name
 
 
 @dataclass(frozen=True, slots=True)
+class JobEnd:
+    """How a cluster ended the job of the training. `cause`: a key of the catalogue; `text`: one phrase."""
+
+    cause: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunFacts:
     """Steps are true steps; None means unknown, except that `last_step` None means that no step was trained.
 
@@ -30,7 +38,8 @@ class RunFacts:
     the console, `unknown_lines` of them not understood. `left_by`: the signal of a crash after everything was
     saved. `not_started`: the trainer of the last attempt was never started. `unreadable`: unreadable files of
     the run's plan, a sentence each. `console_damaged`: part of what the trainer printed is missing. `direct`:
-    the recorded exit code is the trainer's, not that of a launcher."""
+    the recorded exit code is the trainer's, not that of a launcher. `job_reason`: why the end of a cluster's
+    job ordered the stop; None: it did not. `job`: how its cluster ended the job; None: it did not."""
 
     evidence: Evidence = field(default_factory=Evidence)
     exit_code: int | None = None
@@ -61,6 +70,8 @@ class RunFacts:
     unreadable: tuple[str, ...] = ()
     console_damaged: bool = False
     direct: bool = False
+    job_reason: str | None = None
+    job: JobEnd | None = None
 
     def completed(self) -> RunFacts:
         """With what follows from the rest. `--console_log_file` hides the line `model saved.`: exit code 0
@@ -141,6 +152,13 @@ class RunFacts:
             return False
         in_the_middle = bool(self.last_step) and not self.evidence.final_begun
         return self.exit_code == 1 and in_the_middle and not self._explained
+
+    def ended_with_job(self) -> bool:
+        """Did the cluster end it together with its job? Not what a person stopped, and not what ended on its
+        own before."""
+        if self.job is None or self.finished or (self.stop_ordered and self.job_reason is None):
+            return False
+        return self.stop_ordered or self.vanished() or self.ended_by is not None
 
     def failed_by_itself(self) -> bool:
         return bool(self.exit_code) or self.ended_by is not None or not self.evidence.model_saved

@@ -156,7 +156,27 @@ def _end_of_diverged(facts: RunFacts, signal: EndSignal | None) -> str:
 def _who_stopped(facts: RunFacts) -> str:
     if facts.guard_reason is not None:
         return f"stopped by the guard: {facts.guard_reason}"
+    if facts.job_reason is not None:
+        return f"stopped for Slurm: {facts.job_reason}"
     return "stopped on request"
+
+
+def _ended_with_job(facts: RunFacts) -> Verdict:
+    assert facts.job is not None
+    cause = cause_of(entry_of(facts.job.cause), facts.job.text)
+    reasons = (facts.job.text, facts.progress, *facts.torn_files)
+    return Verdict(Outcome.KILLED, cause, reasons)
+
+
+def _job_not_started(facts: RunFacts) -> Verdict:
+    """Its job ended before a trainer was started."""
+    assert facts.job is not None
+    text = f"{facts.job.text}, before the training started"
+    if facts.stop_ordered:
+        return Verdict(Outcome.STOPPED, None, (text, facts.progress))
+    entry = entry_of(facts.job.cause)
+    cause = Cause(NOT_STARTED, text, f"{entry.advice} {_START_AGAIN}")
+    return Verdict(Outcome.FAILED, cause, (text, facts.progress))
 
 
 def _stopped(facts: RunFacts) -> Verdict:
@@ -322,9 +342,11 @@ def _succeeded(facts: RunFacts) -> Verdict:
 
 #: in this order; the last one always applies
 _RULES: tuple[tuple[Callable[[RunFacts], object], Callable[[RunFacts], Verdict]], ...] = (
+    (lambda facts: facts.not_started and facts.job is not None, _job_not_started),
     (lambda facts: facts.not_started, _not_started),
     # a NaN loss outweighs everything, unless the run recovered from it
     (lambda facts: facts.first_nonfinite_step is not None and not facts.came_through, _diverged),
+    (RunFacts.ended_with_job, _ended_with_job),
     (lambda facts: facts.stop_ordered and not facts.finished, _stopped),
     (RunFacts.not_understood, _not_understood),
     (RunFacts.end_was_cut, _end_was_cut),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.catalog import KnownFlags
+from runner.config.enginesection import ENGINE_KEYS, read_engine
 from runner.config.errors import ConfigError
 from runner.config.flags import FlagValue
 from runner.config.model import GUARD_DOES, LAUNCHERS, Config, Smoke, Trainer
@@ -103,6 +104,7 @@ _SECTIONS: Mapping[str, Mapping[str, Reader]] = {
     "guard": {
         one.name: one_of(GUARD_DOES).about(_GUARD[one.name]) for one in fields(GuardSettings)
     },
+    "engine": ENGINE_KEYS,
     "notify": {},
     "summary": {
         "beside_checkpoints": flag.about(
@@ -175,6 +177,7 @@ def _config(path: Path, content: str, top: Section, known_flags: KnownFlags) -> 
         smoke=Smoke(smoke, gate),
         expect=Expectation(**plain["expect"]),
         guard=GuardSettings(**plain["guard"]),
+        engine=read_engine(sections["engine"], plain["engine"]),
         summary_beside=plain["summary"].get("beside_checkpoints", False),
         notify=notify,
         channels=channels,

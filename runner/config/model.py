@@ -12,7 +12,7 @@ from runner.config.channels import Channels
 from runner.config.flags import Flags, FlagValue, merged
 from runner.config.paths import absolute
 from runner.config.positions import KeyPath
-from runner.model import Expectation, GuardSettings, NotifyRules
+from runner.model import Engine, Expectation, GuardSettings, NotifyRules
 
 LAUNCHERS = ("accelerate", "python")
 #: `failed` also covers `diverged` and `killed`
@@ -68,6 +68,7 @@ class Config:
     guard: GuardSettings = field(default_factory=GuardSettings)
     notify: NotifyRules = field(default_factory=NotifyRules)
     channels: Channels = field(default_factory=Channels)
+    engine: Engine = field(default_factory=Engine)
     #: `[summary]`: also write it next to the checkpoints
     summary_beside: bool = False
     dataset: Mapping[str, Any] | None = None

@@ -96,6 +96,7 @@ def prepare(
         expect=replace(config.expect, steps=None) if smoke else config.expect,
         smoke=smoke,
         guard=config.guard,
+        engine=config.engine,
         notify=config.notify,
         trainer=program_of(config.trainer).name,
         settings_key=settings_key(config),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import time
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,8 @@ from pathlib import Path
 from runner.config.channels import Channels, write_channels
 from runner.config.hiding import hidden_spec
 from runner.control.orders import Refused, refuse_foreign, start_supervisor
+from runner.control.submit import prepare as prepare_job
+from runner.control.submit import submit as submit_job
 from runner.files.private import FOLDER_MODE, open_lock, own_copy, private_folder
 from runner.model import SCHEMA, AttemptPlan, CheckResult, Overwrite, RunSpec, Status
 from runner.model.preview import Existing
@@ -78,11 +81,13 @@ def start_run(
     channels: Channels | None = None,
     consent: Consent = NO_CONSENT,
     wait_s: float = START_PATIENCE_S,
+    submit: bool = True,
 ) -> RunDir:
     """Create the run folder and start its supervisor; returns once it is alive.
 
     `consent`: which files of an earlier training may be overwritten. Raises StartRefused: another live run
-    writes the same files, or the supervisor did not start; WouldOverwrite.
+    writes the same files, or the supervisor did not start; WouldOverwrite. With Slurm its job is submitted
+    instead; not without `submit`: see `submit.submit_many`.
     """
     _refuse_control_characters(spec)
     run = RunDir(runs_root() / spec.id)
@@ -105,15 +110,26 @@ def start_run(
                 write_channels(run, channels)
             lock = _lock_run(run, 1)
             try:
+                if not spec.engine.is_local:
+                    words = spec.engine.kind
+                    prepare_job(run, 1)
                 write_json(run.spec, hidden_spec(replace(spec, detached_by=words)), durable=True)
-                start_supervisor(run, prefix, lock)
+                if spec.engine.is_local:
+                    start_supervisor(run, prefix, lock)
             finally:
                 os.close(lock)
         except OSError as error:
             raise StartRefused(
                 f"cannot create the run folder {run.path}: {error.strerror}"
             ) from None
-    _await_supervisor(run, wait_s)
+    if spec.engine.is_local:
+        _await_supervisor(run, wait_s)
+    elif submit:
+        try:
+            submit_job(run)
+        except Refused:
+            shutil.rmtree(run.path, ignore_errors=True)  # nothing of it ever existed for Slurm
+            raise
     return run
 
 
@@ -177,9 +193,16 @@ def start_attempt(run: RunDir, plan: AttemptPlan, *, wait_s: float = START_PATIE
                 raise StartRefused(f"run {other.id} is writing the same files right now")
             _refuse_taken_folder(plan)
             _own_log(run)
-            _write_and_start(run, plan, lock)
+            if spec.engine.is_local:
+                _write_and_start(run, plan, lock)
+            else:
+                prepare_job(run, plan.attempt)
+                write_json(run.attempt(plan.attempt), plan, durable=True)
         finally:
             os.close(lock)
+    if not spec.engine.is_local:
+        submit_job(run)
+        return
     _await_supervisor(run, wait_s, attempt=plan.attempt)
     if readable(run.attempt(plan.attempt), AttemptPlan) != plan:
         # the supervisor was killed before it started, and another resume took its place

@@ -16,6 +16,7 @@ from runner.model.refusal import Refusal
 from runner.process.spawn import module_command, start_detached
 from runner.store import inbox
 from runner.store.attempt import has_verdict
+from runner.store.jobs import decided_by_cluster
 from runner.store.journal import readable
 from runner.store.liveness import lock_held
 from runner.store.reader import RunReader
@@ -109,6 +110,8 @@ def _send(path: Path, kind: str, data: dict[str, str]) -> Sent:
             raise Refused(f"run {snapshot.id} has already ended")
         refuse_foreign(RunDir(path))
         start_supervisor(RunDir(path))  # the earlier verdict was wrong
+    if snapshot.state is RunState.QUEUED and snapshot.job is not None:
+        return _cancel_job(path, kind, data)
     if snapshot.state is RunState.LOST:
         raise Refused(f"run {snapshot.id} is lost: no process of it is alive on this machine")
     adopt(path)
@@ -116,6 +119,23 @@ def _send(path: Path, kind: str, data: dict[str, str]) -> Sent:
         order = inbox.send(RunDir(path), kind, data)
     except OSError as error:
         raise Refused(f"cannot write the order for run {snapshot.id}: {error.strerror}") from None
+    return Sent(order.id, order.kind, order.attempt)
+
+
+def _cancel_job(path: Path, kind: str, data: dict[str, str]) -> Sent:
+    """A stop of a run whose job waits in Slurm: no supervisor takes orders yet. Raises Refused."""
+    from runner.control.submit import cancel
+
+    run = RunDir(path)
+    if kind != "stop":
+        raise Refused(f"run {run.id} waits in Slurm: no stop is pending")
+    text = cancel(run)
+    try:
+        order = inbox.send(run, kind, data)
+        inbox.settle(run, order, text)
+    except OSError as error:
+        raise Refused(f"{text}, but that cannot be recorded: {error.strerror}") from None
+    adopt(path)
     return Sent(order.id, order.kind, order.attempt)
 
 
@@ -164,12 +184,18 @@ def _belongs_elsewhere(run: RunDir) -> bool:
     """Started on another machine that shares this folder, and no process of it is here: whether it is alive
     there is unknown. (A machine may also have been renamed.)"""
     spec = readable(run.spec, RunSpec)
+    if spec is not None and not spec.engine.is_local:
+        return decided_by_cluster(run, spec)
     return spec is not None and spec.host != socket.gethostname() and not still_runs(run)
 
 
 def adopt(path: Path, wait_s: float = 3.0) -> bool:
     """Restart a dead supervisor. Harmless if one is alive. True if one is alive now."""
     run = RunDir(path)
+    if run.job.exists():
+        from runner.engines.slurm.watch import refresh
+
+        refresh()
     if not needs_adoption(path):
         if lock_held(run.lock):
             return True

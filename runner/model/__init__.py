@@ -12,6 +12,8 @@ from runner.model.checkpoint import Checkpoint as Checkpoint
 from runner.model.checkpoint import ExpectedCheckpoint as ExpectedCheckpoint
 from runner.model.checks import Cause as Cause
 from runner.model.checks import CheckResult as CheckResult
+from runner.model.engine import Engine as Engine
+from runner.model.engine import JobRecord as JobRecord
 from runner.model.hardware import DiskFree as DiskFree
 from runner.model.hardware import GpuSample as GpuSample
 from runner.model.hardware import GpuUser as GpuUser
@@ -20,6 +22,7 @@ from runner.model.hardware import HardwareUse as HardwareUse
 from runner.model.kinds import OVER as OVER
 from runner.model.kinds import SCHEMA as SCHEMA
 from runner.model.kinds import AlarmKind as AlarmKind
+from runner.model.kinds import JobPhase as JobPhase
 from runner.model.kinds import Outcome as Outcome
 from runner.model.kinds import Phase as Phase
 from runner.model.kinds import RunState as RunState

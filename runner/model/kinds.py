@@ -61,6 +61,16 @@ class Phase(_Kind):
     UNKNOWN = "unknown"
 
 
+class JobPhase(_Kind):
+    """Of a job of a cluster, whatever the cluster calls it."""
+
+    PREPARED = "prepared"  # recorded, not submitted yet, or the answer was lost
+    WAITING = "waiting"
+    RUNNING = "running"
+    OVER = "over"
+    UNKNOWN = "unknown"
+
+
 class AlarmKind(_Kind):
     """What the guard watches for while a training runs."""
 

@@ -6,6 +6,7 @@ from dataclasses import field
 
 from runner.model.checkpoint import ExpectedCheckpoint
 from runner.model.checks import CheckResult
+from runner.model.engine import Engine
 from runner.model.kinds import SCHEMA
 from runner.model.lean import dataclass
 
@@ -147,6 +148,8 @@ class RunSpec:
     overwrite: Overwrite | None = None
     #: the runs of one sweep share it; "": it belongs to none
     group: str = ""
+    #: where it is started
+    engine: Engine = field(default_factory=Engine)
 
     @property
     def first_plan(self) -> AttemptPlan:

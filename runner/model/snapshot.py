@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 
 from runner.model.checks import CheckResult
+from runner.model.engine import JobRecord
 from runner.model.hardware import HardwareSample
 from runner.model.kinds import Outcome, RunState
 from runner.model.lean import dataclass
@@ -73,6 +74,8 @@ class RunSnapshot:
     label: str = ""
     #: that a newer version wrote it, one sentence; then little else is known of it. "": this version reads it
     newer: str = ""
+    #: of a cluster, as last asked; None: it was started without one
+    job: JobRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from runner.model import CheckResult
 from runner.preflight import checks as topics
 from runner.preflight.cures.model import Cure
 from runner.preflight.facts import Facts
-from runner.preflight.model import REGISTERED, Check, failed
+from runner.preflight.model import REGISTERED, Check, failed, skipped
 
 for _topic in iter_modules(topics.__path__, f"{topics.__name__}."):
     import_module(_topic.name)
@@ -26,6 +26,12 @@ BY_NAME: Mapping[str, Check] = {check.name: check for check in CHECKS}
 #: cause of runner.analysis.diagnosis -> the check that fails (or warns, if the trainer may still work);
 #: `tests/unit/preflight/test_preflight_foreseen.py` reproduces each recorded failure and verifies this
 FORESEEN: Mapping[str, str] = {cause: check.name for check in CHECKS for cause in check.foresees}
+#: they answer for the machine that they run on, which trains nothing if a cluster does
+OF_THIS_MACHINE = frozenset(
+    ("device", "launcher", "mps", "mps_traps", "mps_fallback", "precision", "torch_build", "xformers",
+     "bitsandbytes", "triton", "gpu_users", "memory", "memory_need", "workers", "logout", "sleep")
+)  # fmt: skip
+_ELSEWHERE = "on a node", "The training runs on a node of the cluster, not on this machine."
 _WORKERS = 6
 
 
@@ -60,7 +66,8 @@ def run_checks(
 def run_check(check: Check, facts: Facts) -> CheckResult:
     """One result, whatever happens: a crashed check is a failed check that reports it."""
     try:
-        found = check.look(facts)
+        elsewhere = not facts.config.engine.is_local and check.name in OF_THIS_MACHINE
+        found = skipped(*_ELSEWHERE) if elsewhere else check.look(facts)
     except Exception as error:
         detail = f"The check itself failed with {type(error).__name__}: {error}."
         found = failed("check crashed", detail)

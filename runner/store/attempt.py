@@ -7,7 +7,7 @@ import re
 
 import msgspec
 
-from runner.model import RunState
+from runner.model import JobPhase, RunState
 from runner.store.journal import Unreadable, readable
 from runner.store.rundir import RunDir
 
@@ -45,8 +45,22 @@ class _Verdict(msgspec.Struct):
 
 
 def has_verdict(run: RunDir) -> bool:
-    """Did a supervisor record the end of the newest started attempt? An unreadable status proves nothing."""
+    """Did a supervisor record the end of the newest started attempt, and is no further one submitted? An
+    unreadable status proves nothing."""
     found = readable(run.status, _Verdict)
     if found is None or found.state is not RunState.ENDED:
         return False
-    return not run.started(found.attempt + 1).exists()
+    return not (run.started(found.attempt + 1).exists() or _has_job(run, found.attempt + 1))
+
+
+class _Job(msgspec.Struct):
+    """The part of job.json that shows whether a cluster will still start an attempt."""
+
+    attempt: int = 0
+    phase: JobPhase = JobPhase.OVER
+    schema: int = 1
+
+
+def _has_job(run: RunDir, attempt: int) -> bool:
+    job = readable(run.job, _Job)
+    return job is not None and job.attempt >= attempt and job.phase is not JobPhase.OVER

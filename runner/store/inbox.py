@@ -26,6 +26,8 @@ from runner.store.rundir import RunDir
 #: an order older than this expires
 DEADLINE_S = 600.0
 ORDER_LIMIT_BYTES = 64_000
+#: orders that no person gave: by the guard; because the job of a cluster ends
+GUARD, CLUSTER = "guard", "Slurm"
 #: an order with a longer name cannot be answered: the answer's temporary file has a longer one
 NAME_LIMIT_BYTES = 200
 #: files read at once from a flooded inbox
@@ -161,6 +163,12 @@ def withdraw(run: RunDir, order_id: str, why: str) -> None:
     """Answer an order without a supervisor to take it. Raises OSError."""
     for name, order in _with_id(run.inbox, order_id):
         answer(run, name, refusal(order), why)
+
+
+def settle(run: RunDir, order: Order, text: str) -> None:
+    """Answer an order that its sender carried out. Raises OSError."""
+    for name, found in _with_id(run.inbox, order.id):
+        answer(run, name, found, text)
 
 
 def _with_id(folder: Path, order_id: str) -> Iterator[tuple[str, Order]]:

@@ -19,6 +19,7 @@ from runner.model import (
     CheckResult,
     ExitRecord,
     HardwareSample,
+    JobRecord,
     JournalEvent,
     KeeperRecord,
     Label,
@@ -28,6 +29,7 @@ from runner.model import (
     Status,
 )
 from runner.store.identity import without_replaced
+from runner.store.jobs import HEARTBEAT_LIMIT_S, has_further, state_by_job, waiting_of
 from runner.store.journal import ROW, readable
 from runner.store.liveness import is_keeper, lock_held
 from runner.store.norms import NormsTable
@@ -37,8 +39,6 @@ from runner.store.series import LossFold
 from runner.store.tails import Cached, ConsoleTail, JournalTail
 from runner.store.unrecorded import folders_with_processes
 
-#: silence after which a run on another host, with an invisible lock, counts as lost
-HEARTBEAT_LIMIT_S = 90.0
 #: grace period of a starting supervisor
 START_LIMIT_S = 20.0
 #: a list of many lost runs scans the processes of this machine once
@@ -69,6 +69,7 @@ class RunReader:
         self._status = Cached(run.status, Status)
         self._exit = Cached(run.exit, ExitRecord)
         self._keeper = Cached(run.keeper, KeeperRecord)
+        self._job = Cached(run.job, JobRecord)
         self._preflight = Cached(run.preflight, _Preflight)
         self._label = Cached(run.label, Label)
         self._plan = Cached(run.attempt(1), AttemptPlan)
@@ -96,7 +97,7 @@ class RunReader:
     def changed(self) -> bool:
         """A few stats: is there anything to read? (Liveness is only checked by `read`.)"""
         journals = (self._steps, self._events, self._hardware)
-        files = (self._status, self._preflight, self._spec, self._exit, self._label)
+        files = (self._status, self._preflight, self._spec, self._exit, self._label, self._job)
         console = (self._console,) if self._console is not None else ()
         return any(part.changed() for part in (*journals, *files, *console))
 
@@ -127,7 +128,7 @@ class RunReader:
         return self._snapshot()
 
     def _read_files(self) -> None:
-        for cached in (self._spec, self._status, self._exit, self._keeper):
+        for cached in (self._spec, self._status, self._exit, self._keeper, self._job):
             cached.read()
         if self._norms.read():
             self._attached = None
@@ -165,6 +166,10 @@ class RunReader:
             return RunState.RUNNING if alive or self._training_alive() else RunState.UNKNOWN
         if status is not None and status.state is RunState.UNKNOWN:
             status = replace(status, state=RunState.RUNNING)
+        job = self._job.value
+        clustered = spec is not None and not spec.engine.is_local
+        if clustered and not alive and has_further(job, status):
+            return state_by_job(job, None, time.time())
         if status is not None and status.state is RunState.ENDED:
             if not self.run.started(status.attempt + 1).exists():
                 # a resume holds the lock from the moment it writes its plan
@@ -173,6 +178,8 @@ class RunReader:
             status = None  # it belongs to an earlier attempt: the newest has none yet
         if alive:
             return status.state if status is not None else RunState.STARTING
+        if clustered:
+            return state_by_job(job, status, time.time())
         if spec is not None and spec.host != socket.gethostname():
             # another machine's lock is not visible on a shared disk: use its heartbeat
             if status is not None and abs(time.time() - status.heartbeat_at) < HEARTBEAT_LIMIT_S:
@@ -208,6 +215,11 @@ class RunReader:
             spec = self._lasting()
         alive = self._supervisor_alive(now)
         state = self._state(spec, status, alive)
+        job = self._job.value
+        if job is not None and state is RunState.QUEUED:
+            status = _queued(status, spec, job, now)
+        elif job is not None and job.problem and state is RunState.ENDED and status is not None:
+            status = replace(status, reasons=(*status.reasons, job.problem))
         over = state in (RunState.ENDED, RunState.LOST)
         if self._with_files and over and spec is not None and status is not None:
             status = self._with_own_files(spec, status)
@@ -232,6 +244,7 @@ class RunReader:
             plan=self._plan.value,
             label=(self._label.value.name or "") if self._label.value is not None else "",
             newer=self._newer,
+            job=job,
         )
 
     def _with_norms(self, status: Status | None) -> Status | None:
@@ -267,3 +280,17 @@ class RunReader:
             if tail.bad_lines:
                 found.append(f"{tail.path.name}: {tail.bad_lines} unreadable lines")
         return tuple(found)
+
+
+def _queued(status: Status | None, spec: RunSpec | None, job: JobRecord, now: float) -> Status:
+    """While its job waits: the supervisor that writes a status only starts with it."""
+    steps = spec.forecast.steps if spec is not None and spec.forecast is not None else None
+    known = status or Status(RunState.QUEUED, job.attempt, job.asked_at, total_steps=steps)
+    return replace(
+        known,
+        state=RunState.QUEUED,
+        outcome=None,
+        cause=None,
+        reasons=(),
+        waiting=waiting_of(job, now),
+    )

@@ -56,6 +56,8 @@ class RunDir:
     console = _Below("console.log")
     exit = _Below("exit.json")
     keeper = _Below("keeper.json")
+    #: the job of a cluster; see runner.model.engine
+    job = _Below("job.json")
     lock = _Below("lock")
     log = _Below("supervisor.log")
     inbox = _Below("inbox")

@@ -33,6 +33,7 @@ from runner.supervisor.alarms import Alarms
 from runner.supervisor.context import read_context
 from runner.supervisor.hardware_monitor import HardwareMonitor
 from runner.supervisor.ingest import Ingest
+from runner.supervisor.job import JobWatch
 from runner.supervisor.journals import Journals
 from runner.supervisor.notifier import Notifier
 from runner.supervisor.order_handler import OrderHandler
@@ -76,6 +77,7 @@ class Supervisor:
         self.verifier = Verifier(context, trainer, translator, journals)
         queue = OrderQueue(context)
         self.orders = OrderHandler(context, trainer, translator, guard, queue, journals)
+        self.job = JobWatch(context, trainer, translator, queue, self.orders, journals)
         self.status = StatusFile(
             context, NormsFile(run.norms), trainer, translator, guard,
             self.ingest, self.orders, self.monitor, self.verifier,
@@ -119,6 +121,7 @@ class Supervisor:
             self._every(CONSOLE_POLL_S, "console", self._read_console, until=ended),
             self._every(CONSOLE_POLL_S, "losses", self.ingest.read_losses, until=ended),
             self._every(GUARD_POLL_S, "guard", self.alarms.work, until=ended),
+            self._every(GUARD_POLL_S, "job", self.job.work, until=ended),
             self._every(HARDWARE_POLL_S, "hardware", self.monitor.work, until=ended),
             self._every(FAMILY_POLL_S, "family", self.trainer.count_family, until=ended),
             self._every(VERIFY_POLL_S, "verifier", self.verifier.once, until=ended),
@@ -191,6 +194,7 @@ class Supervisor:
     async def _evaluate(self) -> None:
         """Read to the last byte, verify every file."""
         guarded, flush = self.journals.guarded, self.journals.flush
+        await guarded("the end of the job", self.job.settle)
         await guarded("reading the console", self.ingest.finish_console)
         await guarded("reading exact losses", self.ingest.finish_losses)
         await guarded("writing steps", self.translator.finish)
@@ -219,6 +223,8 @@ class Supervisor:
         ending = Ending(
             stopped=self.orders.carried_out,
             stopped_for=self.alarms.reason(),
+            stopped_for_job=self.job.reason(),
+            job=self.job.end(),
             faults=(*self.journals.faults.values(), *self.ingest.problems),
             console_damaged=self.ingest.console.damaged,
             disk_full_at=max(self.status.full_at or 0.0, self.journals.full_at or 0.0) or None,

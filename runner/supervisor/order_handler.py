@@ -171,7 +171,7 @@ class OrderHandler:
 
     def _arm(self, order: Order) -> Answer:
         """Wait for the next safe point; a save of this very step is one."""
-        place, plan, seen = self._place(), self.context.plan, self.translator.checkpoints
+        place, plan, seen = self.place(), self.context.plan, self.translator.checkpoints
         after = self._newest_safe()
         if after >= 0 and seen[after].step == place.step:
             text, after = f"step {place.step} is saved and complete: stopping", after - 1
@@ -188,7 +188,7 @@ class OrderHandler:
     def _state(self) -> AttemptState:
         return self.translator.state
 
-    def _place(self) -> Place:
+    def place(self) -> Place:
         context, state = self.context, self._state
         attempts, source = context.attempts(state), context.plan.state_path
         found = resumable(self.translator.book.all, attempts, source)

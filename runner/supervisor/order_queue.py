@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from runner.store import inbox
+from runner.store.inbox import GUARD as GUARD
 from runner.store.inbox import Order
 from runner.supervisor.context import AttemptContext
 
 log = logging.getLogger("supervisor")
-
-GUARD = "guard"
 
 
 class OrderQueue:
@@ -28,12 +27,12 @@ class OrderQueue:
         except OSError:
             self._began_at = 0.0
 
-    def put(self, kind: str, data: dict[str, Any]) -> bool:
-        """An order by the guard. False: the disk refused it; the next check may retry."""
+    def put(self, kind: str, data: dict[str, Any], by: str = GUARD) -> bool:
+        """An order by the guard, or for a cluster. False: the disk refused it; the next check may retry."""
         try:
-            inbox.send(self._run, kind, data, by=GUARD)
+            inbox.send(self._run, kind, data, by=by)
         except OSError as error:
-            log.warning("the guard's order: %s", error)
+            log.warning("the order of %s: %s", by, error)
             return False
         return True
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from runner.analysis.diagnosis.cures import Setting, setting_of
 from runner.analysis.expected import expected_files
-from runner.analysis.facts import RunFacts
+from runner.analysis.facts import JobEnd, RunFacts
 from runner.analysis.guard import Guard
 from runner.analysis.machine_end import MachineEnd, disk_at_end, memory_at_end
 from runner.analysis.outcome import Verdict, judge
@@ -46,6 +46,9 @@ class Ending:
     disk_full_at: float | None
     sample: HardwareSample | None
     console_damaged: bool = False
+    #: because the job's time ends; how its cluster ended the job
+    stopped_for_job: str | None = None
+    job: JobEnd | None = None
 
 
 def conclude(
@@ -66,6 +69,8 @@ def conclude(
                 signal=signal,
                 stop_ordered=ending.stopped,
                 guard_reason=ending.stopped_for,
+                job_reason=ending.stopped_for_job,
+                job=ending.job,
                 recovered_steps=_recovered_steps(context, status, translator, guard),
                 first_step=status.attempts[0].first_step if status.attempts else None,
                 last_step=status.step or None,

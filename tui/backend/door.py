@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from runner.model.refusal import Refusal
 from runner.store.reader import RunReader
+from runner.store.rundir import RunDir
 from tui.backend.results import ExportAnswer, NoticeTarget, Plan, Reader, Sent, SummarySheet
 from tui.words.checklist import CheckName
 
@@ -58,6 +59,10 @@ class Backend:
     # ----------------------------------------------------------------- reading runs
 
     def open_reader(self, run_path: Path) -> Reader:
+        if RunDir(run_path).job.exists():
+            from runner.control.jobs import JobReader
+
+            return JobReader(run_path)
         return RunReader(run_path)
 
     def open_replay(self, run_path: Path, speed: float | None = None) -> ReplayReader:
@@ -81,7 +86,12 @@ class Backend:
 
     def list_runs(self) -> Sequence[RunListing]:
         from runner.store.registry import list_runs
+        from runner.store.rundir import home
 
+        if (home() / "jobs").is_dir():
+            from runner.control.jobs import look_soon
+
+            look_soon()
         return list_runs()
 
     def run_path(self, run_id: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from runner.control.jobs import look
 from runner.model.units import count, duration, loss
 from runner.store.registry import list_runs
 from tui.cli.common import print_json, print_table, say
@@ -33,6 +34,7 @@ def runs(options: argparse.Namespace) -> int:
         raise Fail("--limit takes a number of runs, 0 or more", WRONG_USE)
     sort = next(one for one in SORTS if one.name == options.sort)
     board = RunBoard(typed=options.filter or "", sort=sort, grouped=options.group)
+    look()
     board.take(list_runs())
     lines = _cut(board.lines(), options.limit)
     shown = [one.listing for one in lines if isinstance(one, Entry)]

@@ -23,7 +23,17 @@ from runner.model import Phase
 UNKNOWN = "unknown"
 _NAME = re.compile(r"<([A-Z_]+)>")
 #: `places` last: where an exception was raised, whatever it says
-_FILES = ("device", "launcher", "model", "dataset", "flags", "environment", "places", "judged")
+_FILES = (
+    "device",
+    "launcher",
+    "model",
+    "dataset",
+    "flags",
+    "environment",
+    "places",
+    "judged",
+    "slurm",
+)
 
 
 class Company(Struct, frozen=True, forbid_unknown_fields=True):

@@ -278,7 +278,7 @@ REFUSED: list[tuple[str, str, str]] = [
         "unknown key without a near one",
         "zzz = 1\n" + LEAST,
         "plasma.toml:1: zzz is unknown; remove it (known here: name, trainer, accelerate, "
-        "train, smoke, expect, guard, notify, summary, dataset)",
+        "train, smoke, expect, guard, engine, notify, summary, dataset)",
     ),
     (
         "unknown trainer key",

@@ -1,0 +1,100 @@
+"""The next job of a training in time slots, asked for at the very end of a job:
+`python -m runner.control.following RUN_DIR ATTEMPT`, by the job's script after its supervisor.
+
+It may be killed at any line: an attempt is submitted at most once (see `submit`), and what was not submitted
+a person can still resume.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from runner.control.launch import start_attempt
+from runner.control.resume import plan_resume
+from runner.engines.slurm.words import CONTINUED
+from runner.model import AttemptPlan, RunSnapshot, RunState
+from runner.model.refusal import Refusal
+from runner.store import inbox
+from runner.store.attempt import attempts_of
+from runner.store.inbox import CLUSTER, GUARD
+from runner.store.jobs import job_of
+from runner.store.journal import Unreadable, read_json, write_json
+from runner.store.reader import RunReader
+from runner.store.rundir import RunDir
+
+log = logging.getLogger("following")
+
+
+def follow(run: RunDir, attempt: int) -> str:
+    """Submit the attempt after this one, if the job's end alone ended it. What was done, or why nothing was;
+    "": the training needs no further job."""
+    snapshot = RunReader(run.path, console=False).read_all()
+    status = snapshot.status
+    if status is None or snapshot.state is not RunState.ENDED or status.attempt != attempt:
+        return f"attempt {attempt} has no verdict of its own, so no further job is submitted"
+    if not ended_by_slurm(snapshot) or stopped_by_person(run, attempt):
+        return ""
+    try:
+        found = plan_resume(snapshot)
+        if not progressed(run, found.plan):
+            raise Refusal(
+                "two jobs in a row brought no new checkpoint: save more often, or raise the time limit"
+            )
+        start_attempt(run, found.approved(None))
+    except (Refusal, Unreadable, OSError) as error:
+        text = f"not continued in another job: {error}"
+        _note(run, attempt, text)
+        return text
+    return f"attempt {found.plan.attempt} submitted, from step {found.from_step}"
+
+
+def ended_by_slurm(snapshot: RunSnapshot) -> bool:
+    """Did the end of its job end the training, and nothing else?"""
+    status = snapshot.status
+    if status is None:
+        return False
+    cause = status.cause.key if status.cause is not None else ""
+    return (status.stop_by == CLUSTER and str(status.outcome) == "stopped") or cause in CONTINUED
+
+
+def stopped_by_person(run: RunDir, attempt: int) -> bool:
+    """Did a person order this attempt to stop, without taking that back?"""
+    asked = False
+    for order in inbox.done(run):
+        if order.attempt == attempt and not order.refused and order.by not in (CLUSTER, GUARD):
+            asked = order.kind == "stop"
+    return asked
+
+
+def progressed(run: RunDir, plan: AttemptPlan) -> bool:
+    """Not if this plan and the two before it start at the same step."""
+    bases = [plan.base_step]
+    for number in reversed([n for n in attempts_of(run) if n < plan.attempt][-2:]):
+        bases.append(read_json(run.attempt(number), AttemptPlan).base_step)
+    return len(bases) < 3 or len(set(bases)) > 1
+
+
+def _note(run: RunDir, attempt: int, text: str) -> None:
+    """Where `show` and the screen find it."""
+    job = job_of(run)
+    if job is not None and job.attempt == attempt:
+        try:
+            write_json(run.job, replace(job, problem=text))
+        except OSError as error:
+            log.warning("job.json: %s", error)
+
+
+def main(path: str, attempt: str) -> int:
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    if text := follow(RunDir(Path(path)), int(attempt)):
+        log.info("%s", text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:3]))

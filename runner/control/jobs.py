@@ -1,0 +1,63 @@
+"""Front ends ask here before they show runs: refreshes what Slurm reports, and has the end of a job without a
+verdict evaluated. Costs one look into an empty folder where no job is open."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+from runner.control.orders import needs_adoption, start_supervisor
+from runner.engines.slurm import watch
+from runner.model import JobPhase, RunSnapshot
+from runner.store.attempt import has_verdict
+from runner.store.jobs import job_of
+from runner.store.reader import RunReader
+
+
+def look() -> None:
+    """Ask Slurm, at most once in some seconds for all processes; start supervisors where jobs have ended
+    without a verdict. Blocks while Slurm answers."""
+    watch.refresh()
+    for run in watch.open_runs():
+        job = job_of(run)
+        if job is None or job.phase is not JobPhase.OVER:
+            continue
+        if has_verdict(run):
+            watch.forget(run)
+        elif needs_adoption(run.path):
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                start_supervisor(run)
+
+
+_asking = threading.Lock()
+
+
+def look_soon() -> None:
+    """The same in a thread: a screen never waits for Slurm."""
+    if not watch.open_runs() or not _asking.acquire(blocking=False):
+        return
+
+    def ask() -> None:
+        try:
+            look()
+        finally:
+            _asking.release()
+
+    threading.Thread(target=ask, name="slurm", daemon=True).start()
+
+
+class JobReader(RunReader):
+    """Reads a run, and has Slurm asked about its job meanwhile."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._looked = 0.0
+
+    def read(self, budget_s: float = 0.05) -> RunSnapshot:
+        if time.monotonic() - self._looked > watch.ASK_EVERY_S and self.run.job.exists():
+            self._looked = time.monotonic()
+            look_soon()
+        return super().read(budget_s)
