@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.hosts import fake_ssh as fake_ssh
+
 #: NO_COLOR and TEXTUAL* change what Textual draws, and it reads some of them at import
 _FOREIGN = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "CLICOLOR_FORCE", "TTY_COMPATIBLE")
 

@@ -26,7 +26,7 @@ from runner.trainers.sd_scripts.importers.model import Imported
 from runner.trainers.sd_scripts.importers.write import Written
 from tests.builders import NOW
 from tests.builders import snapshot as make_snapshot
-from tui.backend.door import Backend, OnCheck
+from tui.backend.door import Backend, OnCheck, own_id
 from tui.backend.results import (
     ExportAnswer,
     FlagAnswer,
@@ -198,8 +198,8 @@ class FakeBackend(Backend):
     def list_runs(self) -> Sequence[RunListing]:
         return list(self.runs)
 
-    def run_path(self, run_id: str) -> Path:
-        return Path("/state/runs") / run_id
+    def run_path(self, key: str) -> Path:
+        return Path("/state/runs") / own_id(key)
 
     def glance(self, run_path: Path) -> RunSnapshot:
         known = self.glances.get(run_path.name)

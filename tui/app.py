@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from tui.notices import Notices
 
 KEYS = (
-    Key("h", "app.runs", VIEW, "All runs on this machine", "runs", 60),
+    Key("h", "app.runs", VIEW, "All runs, here and on your hosts", "runs", 60),
     Key("question_mark,f1", "app.help", VIEW, "Help: the keys of this screen", "help", 70),
     Key("ctrl+p", "app.command_palette", VIEW, "Find a command by name", priority=True),
     Key("q", "app.leave", QUIT, "Quit; training continues", "quit", 100),

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import shutil
-import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.app import SuspendNotSupported
+
+from tui.far import interrupts_for_the_child
 
 if TYPE_CHECKING:
     from tui.app import PlasmaApp
@@ -59,7 +59,7 @@ def edit(app: PlasmaApp, path: Path) -> bool:
     """Hand the terminal to the editor until it ends; False: it did not open."""
     try:
         editor = pick_editor(os.environ)
-        with app.suspend(), _interrupts_for_the_editor():
+        with app.suspend(), interrupts_for_the_child():
             code = subprocess.call([*editor.command, str(path)])
     except NoEditor as error:
         problem = f"{error}."
@@ -76,14 +76,3 @@ def edit(app: PlasmaApp, path: Path) -> bool:
         return True
     app.say(problem, "bad")
     return False
-
-
-@contextlib.contextmanager
-def _interrupts_for_the_editor() -> Iterator[None]:
-    """ctrl+c in the editor's terminal reaches us as well; a handler, unlike ignoring, is not inherited by the
-    editor."""
-    before = signal.signal(signal.SIGINT, lambda number, frame: None)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

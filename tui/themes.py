@@ -6,7 +6,6 @@ completely: its keys, each colour, and the colour system made from them.
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +16,7 @@ from textual.theme import BUILTIN_THEMES, Theme
 
 import tui
 from runner.files.toml_text import parse_toml
+from runner.store.rundir import user_folder
 
 COLORS = (
     "background",
@@ -45,9 +45,8 @@ def theme_folders() -> list[Path]:
     """Folders of themes: in the package, else beside it (editable install), then the user's own."""
     packaged = Path(tui.__file__).resolve().parent / "_themes"
     beside = Path(tui.__file__).resolve().parent.parent / "themes"
-    config = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
     first = packaged if packaged.is_dir() else beside
-    return [first, Path(config) / "plasma-tui" / "themes"]
+    return [first, user_folder() / "themes"]
 
 
 def load_default() -> Theme | None:

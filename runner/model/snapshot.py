@@ -113,3 +113,10 @@ class RunListing:
     waiting: Waiting | None = None
     #: when it is expected to end, Unix time; None: unknown, or it has ended
     ends_at: float | None = None
+    #: the host that reported it, by ssh's name; "": a run of this machine
+    remote: str = ""
+
+    @property
+    def key(self) -> str:
+        """Unlike an id, unique over all machines; no id and no host's name has a line end."""
+        return f"{self.remote}\n{self.id}" if self.remote else self.id

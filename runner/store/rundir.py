@@ -19,6 +19,18 @@ def home() -> Path:
     return Path(platformdirs.user_state_dir("plasma-tui", appauthor=False))
 
 
+def user_folder() -> Path:
+    """The user's own settings: config.toml and themes; the same place on macOS."""
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "plasma-tui"
+
+
+def user_config() -> Path | None:
+    """Read by `runner.hosts.settings`; usually there is none."""
+    path = user_folder() / "config.toml"
+    return path if os.access(path, os.F_OK) else None
+
+
 def runs_root() -> Path:
     return home() / "runs"
 

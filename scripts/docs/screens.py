@@ -35,7 +35,7 @@ SCREENS = {
     "summary": ("Summary",
         "The verdict on a run with its evidence, checkpoints and settings. `m` on the monitor."),
     "runs": ("Runs",
-        "All runs on this machine. `h`."),
+        "All runs on this machine and on the hosts of your config.toml. `h`."),
     "compare": ("Comparison",
         "2 to 8 runs side by side: losses, results, and the settings that differ. Mark runs with "
         "`space`, then `c`."),

@@ -14,6 +14,7 @@ from tests.security.without_guard import Guard, guards
 HERE = Path(__file__).parent
 LINES = {
     "permissions", "home", "no shell", "names", "links", "orders", "secrets", "escapes", "no pickle", "bombs",
+    "hosts",
 }  # fmt: skip
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from runner.control.remove import Removal
     from runner.history.comparing import Comparing
     from runner.history.replay import ReplayReader
+    from runner.hosts.runs import HostRuns
+    from runner.hosts.settings import Host
     from runner.model import Approval, Checkpoint, CheckResult, Label, RunListing, RunSnapshot
     from runner.model.preview import Existing, Preview
     from runner.notify.channel import Result
@@ -94,10 +96,11 @@ class Backend:
             look_soon()
         return list_runs()
 
-    def run_path(self, run_id: str) -> Path:
+    def run_path(self, key: str) -> Path:
+        """Of a run of this machine, by its key; refuses one of another."""
         from runner.store.registry import resolve
 
-        return resolve(run_id)
+        return resolve(own_id(key))
 
     def glance(self, run_path: Path) -> RunSnapshot:
         """The run under the cursor: its small files, and as many losses as can be read in GLANCE_S."""
@@ -122,6 +125,37 @@ class Backend:
             return None
         reader = RunReader(resolve(found[number].id), console=False, files=False)
         return reader.read(EARLIER_RUN_S)
+
+    # ----------------------------------------------------------------- other machines
+
+    def hosts(self) -> tuple[Host, ...]:
+        """Of the user's config.toml; refuses a file with problems."""
+        from runner.store.rundir import user_config
+
+        if user_config() is None:
+            return ()
+        from runner.hosts.settings import known_hosts
+
+        return known_hosts()
+
+    def remembered(self, host: str) -> HostRuns:
+        """Its runs as an earlier process saw them."""
+        from runner.hosts.runs import remembered
+
+        return remembered(host)
+
+    def ask_host(self, host: Host, before: HostRuns, cancelled: threading.Event) -> HostRuns:
+        """Its runs now; may take as long as its network."""
+        from runner.hosts.runs import ask
+
+        return ask(host, before, cancelled=cancelled)
+
+    def attach_command(self, host: str, words: Sequence[str]) -> list[str]:
+        """argv that opens the screen there, in this terminal."""
+        from runner.hosts.settings import named_hosts
+        from runner.hosts.ssh import attach_command
+
+        return attach_command(named_hosts([host])[0], words)
 
     # ----------------------------------------------------------------- runs of the list
 
@@ -478,6 +512,14 @@ class Backend:
         if self._found is None or self._found.project != project:
             self._found = Context.here(project)
         return self._found
+
+
+def own_id(key: str) -> str:
+    """The id of a run of this machine; refuses a run of another."""
+    host, _, run_id = key.rpartition("\n")
+    if host:
+        raise Refusal(f"{run_id} is on {host}: Enter opens it there")
+    return run_id
 
 
 def _complete(run_path: Path) -> RunSnapshot:

@@ -1,22 +1,32 @@
-"""`runs`: all runs on this machine as a table or JSON."""
+"""`runs`: all runs on this machine and on others as a table or JSON."""
 
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from runner.control.jobs import look
+from runner.model.refusal import Refusal
 from runner.model.units import count, duration, loss
 from runner.store.registry import list_runs
+from runner.store.rundir import user_config
 from tui.cli.common import print_json, print_table, say
-from tui.cli.exits import OK, WRONG_USE, Fail
+from tui.cli.exits import NO, OK, WRONG_USE, Fail
 from tui.text import clean
+from tui.words.hosts import host_lines, together
 from tui.words.runs import SORTS, Entry, Head, RunBoard, kind_of, shown_loss, tags_of
 from tui.words.table import Column, Line, Title
+
+if TYPE_CHECKING:
+    from runner.hosts.runs import HostRuns
+    from runner.model import RunListing
 
 #: in this order; the highest rank is left out first
 COLUMNS = (
     Column("run"),
+    Column("host"),
     Column("state"),
     Column("kind", 1),
     Column("step", 3, right=True),
@@ -29,17 +39,18 @@ COLUMNS = (
 
 
 def runs(options: argparse.Namespace) -> int:
-    """Live runs first, then by `--sort`; `--filter` works like `/` on the screen."""
+    """Live runs first, then by `--sort`; `--filter` works like `/` on the screen. --json has runs of other
+    machines only if they are named: what reads it acts on this one."""
     if options.limit is not None and options.limit < 0:
         raise Fail("--limit takes a number of runs, 0 or more", WRONG_USE)
     sort = next(one for one in SORTS if one.name == options.sort)
     board = RunBoard(typed=options.filter or "", sort=sort, grouped=options.group)
-    look()
-    board.take(list_runs())
+    hosts = _hosts(options)
+    board.take(together(() if options.host else _of_this_machine(), hosts))
     lines = _cut(board.lines(), options.limit)
     shown = [one.listing for one in lines if isinstance(one, Entry)]
     if options.json:
-        print_json({"schema": 1, "runs": shown})
+        print_json({"schema": 1, "runs": shown, "total": board.found} | _silent(options, hosts))
     elif not board.total:
         say("no runs yet: try `plasma-tui demo`, or `plasma-tui start` your own")
     elif not board.found:
@@ -48,7 +59,42 @@ def runs(options: argparse.Namespace) -> int:
         print_table(COLUMNS, [_row(line) for line in lines])
         if board.found > len(shown):
             say(f"and {count(board.found - len(shown), 'more run')}")
-    return OK
+    for line in () if options.json else host_lines(hosts, time.time()):
+        say(line)
+    return NO if options.host and any(one.problem for one in hosts) else OK
+
+
+def _of_this_machine() -> Sequence[RunListing]:
+    look()
+    return list_runs()
+
+
+def _hosts(options: argparse.Namespace) -> tuple[HostRuns, ...]:
+    """A config.toml with problems is no reason not to list the runs of this machine."""
+    if not options.host and (options.json or user_config() is None):
+        return ()
+    from tui.cli.hosts import runs_of
+
+    try:
+        return runs_of(options.host)
+    except Refusal as refusal:
+        if options.host:
+            raise Fail(str(refusal), WRONG_USE) from None
+        say(str(refusal))
+        return ()
+
+
+def _silent(options: argparse.Namespace, hosts: Sequence[HostRuns]) -> dict[str, object]:
+    """What is known about each named host besides its runs."""
+    if not options.host:
+        return {}
+    return {
+        "hosts": [
+            {"name": one.host, "problem": one.problem or None, "since": one.since,
+             "read_at": one.read_at, "total": one.total}
+            for one in hosts
+        ]
+    }  # fmt: skip
 
 
 def _cut(lines: Sequence[Head | Entry], limit: int | None) -> list[Head | Entry]:
@@ -79,6 +125,7 @@ def _row(line: Head | Entry) -> Line:
     total = run.total_steps if run.total_steps is not None else "?"
     return [
         clean(run.id),
+        clean(run.remote, 60),
         str(run.outcome or run.state),
         kind_of(run),
         f"{run.step}/{total}",

@@ -43,6 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
             return WRONG_USE
     module, function = options.handler.split(":")
     try:
+        if options.verb != "runs" and getattr(options, "host", None):
+            from tui.cli.hosts import there
+
+            return there(options, sys.argv[1:] if arguments is None else arguments)
         handler = getattr(import_module(f"tui.cli.{module}"), function)
         return int(handler(options))
     except Fail as error:

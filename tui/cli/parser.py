@@ -47,6 +47,7 @@ JSON = _on("--json", help="print one JSON object")
 YES = _on("--yes", "-y", help="don't ask")
 WAIT = _on("--wait", help="wait for the end; exit 0 only if training succeeded")
 FOLLOW = _on("--follow", "-f", help="keep printing until Ctrl+C or the end of the run")
+HOST = _many("--host", "NAME", "on that machine, over ssh: a name of your ssh configuration")
 DRY_RUN = _on("--dry-run", help="only print what would be done")
 CONFIG = _value("--config", "-c", metavar="FILE", help="default: ./plasma.toml")
 SET = _many("--set", "FLAG=VALUE", "override a trainer flag (false removes it)")
@@ -76,13 +77,13 @@ VERBS: tuple[tuple[str, str, str, tuple[Option | list[Option], ...]], ...] = (
     ("check", "start:check", "run the preflight checks; exit 0 if none failed", (
         JSON, CONFIG, SET, _value("--fix", metavar="NAME", help="fix what the check NAME found"), YES)),
     ("start", "start:start", "start training, detached; prints the run ID", (
-        CONFIG, SET, _on("--smoke", help="the short test described in [smoke]"), WAIT,
+        CONFIG, SET, HOST, _on("--smoke", help="the short test described in [smoke]"), WAIT,
         _value("--force", nargs="?", const="", metavar="REASON",
                help=f"{FORCE} and over existing checkpoints"))),
     ("approve", "orders:approve", "let the long run start after this smoke test", (
         RUN, _value("--note", metavar="TEXT", default="", help="stored with the approval"))),
     ("stop", "orders:stop", "stop a run and all of its processes", (
-        RUN,
+        RUN, HOST,
         [_on("--after-save", help="after the next complete checkpoint with its state"),
          _on("--now", help="kill every process at once, even during a save"),
          _on("--cancel", help="cancel a stop that has not begun")],
@@ -97,15 +98,16 @@ VERBS: tuple[tuple[str, str, str, tuple[Option | list[Option], ...]], ...] = (
         RUN, AGAIN, _on("--restart", help="from step 0, even if a state exists"), DRY_RUN, WAIT,
         _value("--force", nargs="?", const="", metavar="REASON", help=FORCE))),
     ("attach", "screen:attach", "open the screen on a run", (
-        RUN, _on("--read-only", help="no key changes anything"), *SCREEN)),
-    ("runs", "listing:runs", "list all runs on this machine", (
-        JSON, _value("--filter", metavar="TEXT", help="words that must occur; also tag:good"),
+        RUN, HOST, _on("--read-only", help="no key changes anything"), *SCREEN)),
+    ("runs", "listing:runs", "list all runs on this machine and on the hosts of your config.toml", (
+        JSON, _many("--host", "NAME", "only of that machine, over ssh; may be repeated"),
+        _value("--filter", metavar="TEXT", help="words that must occur; also tag:good"),
         _value("--sort", choices=("when", "name", "loss", "steps", "took", "outcome"), default="when",
                help="default: when, newest first"),
         _on("--group", help="by project"),
         _value("--limit", type=int, metavar="N", help="only the first N"))),
     ("show", "runs:show", "show everything known about a run", (
-        RUN, JSON, _on("--markdown", help="the summary as Markdown"))),
+        RUN, JSON, HOST, _on("--markdown", help="the summary as Markdown"))),
     ("log", "runs:log", "print the trainer's console output", (
         RUN, FOLLOW, _value("--lines", "-n", type=int, metavar="N", help="only the last N lines"))),
     ("compare", "compare:compare", "compare runs side by side: losses, results, settings", (

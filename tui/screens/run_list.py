@@ -145,7 +145,7 @@ def _what(one: RunListing) -> str:
         ),
         f"running for {took}" if is_live(one) and took else "",
         clean(one.device, 40),
-        _joined(on=clean(one.host, 60)),
+        _joined(on=clean(one.remote or one.host, 60)),
         f"{file_size(one.size_bytes)} in the run folder" if one.size_bytes else "",
     )
     return ", ".join(fact for fact in facts if fact)
@@ -193,7 +193,8 @@ class Column(NamedTuple):
 
 #: the outcome stays in the narrowest terminal
 COLUMNS = (
-    Column("state", 18, 12, _state, "text", sort="outcome"),
+    Column("host", 10, 13, lambda one, _: clean(one.remote, 60)),
+    Column("state", 18, 14, _state, "text", sort="outcome"),
     Column("steps", 13, 8, lambda one, _: f"{one.step}/{one.total_steps or '?'}", "text", True, "steps"),
     Column("loss", 9, 11, lambda one, _: loss(shown_loss(one)) if shown_loss(one) is not None else "",
            "text", True, "loss"),
@@ -209,7 +210,7 @@ COLUMNS = (
     Column("note", 40, 3, lambda one, _: clean(one.note[:400], 200)),
     Column("project", 28, 1, lambda one, _: crop_start(short_path(one.project), 26)),
 )  # fmt: skip
-OPTIONAL = frozenset({"device", "tags", "note", "project"})
+OPTIONAL = frozenset({"device", "host", "tags", "note", "project"})
 
 
 def run_columns(width: int, used: frozenset[str] = OPTIONAL) -> tuple[Column, ...]:
@@ -225,8 +226,9 @@ def run_columns(width: int, used: frozenset[str] = OPTIONAL) -> tuple[Column, ..
 
 def run_row(
     one: RunListing, now: float, curve: Curve, width: int, columns: Sequence[Column],
-    *, selected: bool = False, marked: bool = False,
+    *, selected: bool = False, marked: bool = False, stale: bool = False,
 ) -> Row:  # fmt: skip
+    """`stale`: of a host that does not answer, as it was when it last did."""
     role = "strong" if selected or marked else "text"
     name = width - LEAD - sum(column.size for column in columns)
     spans = [
@@ -245,7 +247,7 @@ def run_row(
             spans += [*_curve(one, curve, column.size - GAP), Span(" " * GAP)]
         else:
             role = label_of(one.state, one.outcome).role if column.name == "state" else column.role
-            spans += _cell(column, column.text(one, now), role)
+            spans += _cell(column, column.text(one, now), "dim" if stale else role)
     return pad(tuple(spans), width)
 
 
@@ -305,7 +307,7 @@ def group_head(head: Head, width: int) -> Row:
 @dataclass(frozen=True, slots=True)
 class ListLook:
     """What rows depend on besides the runs. `columns`: optional ones in use; `glances`: by id, of the runs
-    that have been in sight."""
+    that have been in sight; `stale`: hosts that do not answer."""
 
     now: float = 0.0
     sort: str = "when"
@@ -313,6 +315,7 @@ class ListLook:
     marks: frozenset[str] = frozenset()
     columns: frozenset[str] = OPTIONAL
     glances: Mapping[str, Glance] = field(default_factory=dict)
+    stale: frozenset[str] = frozenset()
 
 
 class RunList(Painted, can_focus=True):
@@ -410,6 +413,7 @@ class RunList(Painted, can_focus=True):
                 run_row(
                     line.listing, self.look.now, glance.curve if glance else NO_CURVE, width, columns,
                     selected=i == self._at, marked=line.key in self.look.marks,
+                    stale=line.listing.remote in self.look.stale,
                 )
             )  # fmt: skip
         return rows

@@ -18,13 +18,17 @@ from runner.model import RunListing
 from runner.model.refusal import Refusal
 from runner.model.units import count
 from tui.asking import ask, sentence_of
+from tui.host_feed import HostFeed
 from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit import glyphs
 from tui.kit.filter_line import TYPING_FOOTER, FilterLine
 from tui.kit.footer import KeyFooter, footer_of
 from tui.kit.framed import FramedScreen
 from tui.kit.paint import Row, Span
+from tui.kit.painted import Lines
 from tui.screens.run_list import DOWN, UP, Glance, ListLook, RunDetails, RunList, details, glance_of
+from tui.text import crop
+from tui.words.hosts import host_lines, together
 from tui.words.runs import Entry, RunBoard, name_of
 
 if TYPE_CHECKING:
@@ -69,6 +73,8 @@ OVERDUE_S = 30.0
 REST_S = 0.2
 #: a live run's losses are read again no sooner
 LIVE_S = 10.0
+#: of hosts that do not answer
+MOST_HOST_LINES = 3
 
 
 class RunGlanced(Message):
@@ -86,6 +92,9 @@ class RunsScreen(FramedScreen):
         self._glances: dict[str, Glance] = {}
         #: by id: the entry that was read, and when
         self._read_at: dict[str, tuple[Entry, float]] = {}
+        #: the runs of this machine; `_hosts` has those of others
+        self._here: tuple[RunListing, ...] | None = None
+        self._hosts: HostFeed | None = None
         self._rest: Timer | None = None
         self._asked_at: float | None = None
         self._not_before = 0.0
@@ -93,6 +102,7 @@ class RunsScreen(FramedScreen):
     def body(self) -> ComposeResult:
         yield FilterLine("#runs", "words, or tag:good state:failed project:fox")
         yield RunList(id="runs")
+        yield Lines(self._host_rows, id="hosts")
         yield RunDetails(id="details")
 
     def on_mount(self) -> None:
@@ -103,8 +113,20 @@ class RunsScreen(FramedScreen):
         self.query_one(KeyFooter).model = footer_of(self)
         self.set_interval(REFRESH_S, self._read)
         self._read()
+        self._hosts = HostFeed(self.post_message, self.plasma.backend)
+        self.call_after_refresh(self._hosts.start)
+
+    def on_unmount(self) -> None:
+        if self._hosts is not None:
+            self._hosts.stop()
+
+    def on_screen_suspend(self) -> None:
+        if self._hosts is not None:
+            self._hosts.watch(False)
 
     def on_screen_resume(self) -> None:
+        if self._hosts is not None:
+            self._hosts.watch(True)
         self._read()
 
     # ----------------------------------------------------------------- reading
@@ -119,8 +141,37 @@ class RunsScreen(FramedScreen):
 
     def _listed(self) -> tuple[tuple[RunListing, ...], dict[str, Entry]]:
         """In a thread."""
-        found = tuple(self.plasma.backend.list_runs())
+        self._here = tuple(self.plasma.backend.list_runs())
+        return self._all()
+
+    def _all(self) -> tuple[tuple[RunListing, ...], dict[str, Entry]]:
+        found = together(self._here or (), self._hosts.states() if self._hosts is not None else ())
         return found, self.board.entries_of(found)
+
+    def on_hosts_answered(self) -> None:
+        """Their runs among those of this machine, once those are known; nothing here is read again."""
+        rows = len(self._host_lines())
+        lines = self.query_one("#hosts", Lines)
+        lines.styles.height, lines.display = rows, rows > 0
+        lines.repaint()
+        if self._here is not None and self.board.take(*self._all()):
+            self.query_one(RunList).empty = "No run matches."
+        self._show()
+
+    def _host_lines(self) -> list[str]:
+        """The last one counts those for which there is no room."""
+        if self._hosts is None:
+            return []
+        if self._hosts.problem:
+            return [self._hosts.problem]
+        found = host_lines(self._hosts.states(), self.plasma.clock())
+        if len(found) > MOST_HOST_LINES:
+            more = len(found) - MOST_HOST_LINES + 1
+            found[MOST_HOST_LINES - 1 :] = [f"and {more} more hosts without an answer"]
+        return found
+
+    def _host_rows(self, width: int, height: int) -> Sequence[Row]:
+        return [(Span(f"   {crop(line, width - 4)}", "dim"),) for line in self._host_lines()]
 
     def read_again(self) -> None:
         self._asked_at, self._not_before = None, 0.0
@@ -144,11 +195,15 @@ class RunsScreen(FramedScreen):
         board = self.board
         look = ListLook(
             self.plasma.clock(), board.sort.name, board.down, frozenset(board.marks), board.columns,
-            self._glances,
+            self._glances, self._silent(),
         )  # fmt: skip
         self.query_one(RunList).show(board.lines(), look, typed=typed)
         self.repaint_heading()
         self.on_run_list_moved()
+
+    def _silent(self) -> frozenset[str]:
+        states = self._hosts.states() if self._hosts is not None else ()
+        return frozenset(one.host for one in states if one.problem)
 
     # ----------------------------------------------------------------- the run under the cursor
 
@@ -172,8 +227,9 @@ class RunsScreen(FramedScreen):
             shown.model = (name_of(entry.listing), self.query_one(RunList).place, found)
 
     def _look_closer(self) -> None:
-        """Read the runs in sight whose files have changed."""
-        wanted = [one for one in self.query_one(RunList).in_sight() if self._stale(one)]
+        """Read the runs in sight whose files have changed; those of other machines have none here."""
+        seen = (one for one in self.query_one(RunList).in_sight() if not one.listing.remote)
+        wanted = [one for one in seen if self._stale(one)]
         if wanted and self.is_current:
             self._read_glances(wanted)
 
@@ -238,7 +294,13 @@ class RunsScreen(FramedScreen):
         self.query_one(FilterLine).open()
 
     def on_run_list_chosen(self, message: RunList.Chosen) -> None:
-        self.plasma.navigator.open_listed(message.key)
+        host, _, run_id = message.key.rpartition("\n")
+        if host:
+            from tui.far import open_there
+
+            open_there(self.plasma, host, run_id)
+        else:
+            self.plasma.navigator.open_listed(message.key)
 
     def action_open(self) -> None:
         self.query_one(RunList).choose()

@@ -146,7 +146,7 @@ _FIELDS: dict[str, Callable[[RunListing], str]] = {
     "note": lambda one: one.note[:NOTE_SEARCHED],
     "project": lambda one: one.project,
     "device": lambda one: one.device or "",
-    "host": lambda one: one.host,
+    "host": lambda one: f"{one.remote} {one.host}",
 }
 #: each field is a line of the searched text, after a sign of its own from Unicode's private use area
 _SIGNS = {name: chr(0xE000 + at) for at, name in enumerate(_FIELDS)}
@@ -199,7 +199,7 @@ class Entry:
 
     @property
     def key(self) -> str:
-        return self.listing.id
+        return self.listing.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +251,7 @@ class RunBoard:
     grouped: bool = False
     turned: bool = False
     sort: Sort = SORTS[0]
-    #: ids, in the order they were marked
+    #: keys, in the order they were marked
     marks: dict[str, None] = field(default_factory=dict)
     #: optional columns with something to show
     columns: frozenset[str] = frozenset()
@@ -267,7 +267,7 @@ class RunBoard:
     def entries_of(self, listings: Sequence[RunListing]) -> dict[str, Entry]:
         """Changes nothing: the screen calls it in the thread that reads."""
         known = self._entries
-        return {one.id: _entry(known.get(one.id), one) for one in listings}
+        return {one.key: _entry(known.get(one.key), one) for one in listings}
 
     def take(self, listings: Sequence[RunListing], entries: dict[str, Entry] | None = None) -> bool:
         """Another list of runs; False: it is the same."""
@@ -372,19 +372,26 @@ def _columns(listings: Sequence[RunListing]) -> frozenset[str]:
         "note": any(one.note for one in listings),
         "device": any(one.device for one in listings),
         "project": len({one.project for one in listings}) > 1,
+        "host": any(one.remote for one in listings),
     }
     return frozenset(name for name, used in wanted.items() if used)
 
 
+def _place(entry: Entry) -> tuple[str, str]:
+    """One path is two projects on two machines."""
+    return entry.listing.remote, entry.listing.project
+
+
 def _under_heads(entries: list[Entry]) -> tuple[Line, ...]:
     """Projects in the order of their first run, so that those with a live one come first."""
-    groups: dict[str, list[Entry]] = {}
+    groups: dict[tuple[str, str], list[Entry]] = {}
     for one in entries:
-        groups.setdefault(one.listing.project, []).append(one)
-    live = Counter(one.listing.project for one in entries if one.live)
+        groups.setdefault(_place(one), []).append(one)
+    live = Counter(map(_place, (one for one in entries if one.live)))
     lines: list[Line] = []
-    for project, members in groups.items():
-        title = short_path(project) or "no project"
-        lines.append(Head(title, len(members), live[project]))
+    for place, members in groups.items():
+        host, project = place
+        title = (f"{clean(host, 60)}: " if host else "") + (short_path(project) or "no project")
+        lines.append(Head(title, len(members), live[place]))
         lines += members
     return tuple(lines)
