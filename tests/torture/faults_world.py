@@ -220,7 +220,9 @@ def reboot(life: Life) -> str:
         if not other.is_running() or other.status() == psutil.STATUS_ZOMBIE:
             yield f"an innocent process was ended ({said})"
 
-    life.checks += [spared, nothing_twice, _cause_of_reboot]
+    life.checks += [spared, nothing_twice]
+    if not ended:
+        life.checks.append(_cause_of_reboot)
     return str(said)
 
 
