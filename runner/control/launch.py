@@ -223,6 +223,8 @@ def _write_and_start(run: RunDir, plan: AttemptPlan, lock: int) -> None:
     """Remove a plan without a started supervisor."""
     path = run.attempt(plan.attempt)
     try:
+        if (status := readable(run.status, Status)) is not None:
+            write_json(run.status_before(plan.attempt), status, durable=True)
         write_json(path, plan, durable=True)
         start_supervisor(run, detachment()[1], lock)
     except OSError as error:

@@ -13,8 +13,12 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
-from runner.model import Checkpoint
+from runner.model import Checkpoint, JournalEvent
+from runner.state.attempt_state import int_of, text_of
 from runner.trainers.names import KOHYA_NAMES
+
+#: what the trainer prints about its files, as journaled
+FILE_EVENTS = ("checkpoint_saving", "state_saved", "checkpoint_removed", "state_removed")
 
 
 class CheckpointBook:
@@ -54,6 +58,40 @@ class CheckpointBook:
         for one in checkpoints:
             if one.attempt < self.attempt:
                 self.add(one)
+
+    def recall(self, events: Iterable[JournalEvent], stop_step: int | None = None) -> None:
+        """File events that an earlier supervisor of this attempt journaled: a damaged console.log may no longer
+        name a file. Changes nothing if it names them all. `stop_step`: as in AttemptPlan."""
+        events = tuple(events)
+        saves = [event for event in events if event.kind == "checkpoint_saving"]
+        if all(PurePath(text_of(event, "name") or "").stem in self._stems for event in saves):
+            return
+        order: dict[int, None] = {}
+        for event in events:
+            path = text_of(event, "path") or ""
+            match event.kind:
+                case "checkpoint_saving":
+                    order[self._recalled(event, path, stop_step)] = None
+                case "state_saved":
+                    self.add_state(path)
+                case "checkpoint_removed":
+                    self.remove(path)
+                case _:
+                    self.remove_state(path)
+        self._own = [*order, *(key for key in self._own if key not in order)]
+
+    def _recalled(self, event: JournalEvent, path: str, stop_step: int | None) -> int:
+        name, step = text_of(event, "name") or PurePath(path).name, int_of(event, "step")
+        known = self._stems.get(PurePath(name).stem)
+        if known is not None:
+            return known
+        final = KOHYA_NAMES.parse(name).final or (step is not None and step == stop_step)
+        return self.add(
+            Checkpoint(
+                name=name, path=path, step=step, epoch=int_of(event, "epoch"), attempt=self.attempt,
+                saved_at=event.at, final=final,
+            )
+        )  # fmt: skip
 
     def change(self, key: int, change: Callable[[Checkpoint], Checkpoint]) -> Checkpoint:
         """Replace the facts with the result of `change`. Returns the result."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from runner.model import JournalEvent
 from runner.state.attempt_state import StepRow
+from runner.state.checkpoint_book import FILE_EVENTS
 from runner.state.journal_state import KINDS
 from runner.store.journal import LineTail, events_of, step_rows
 from runner.store.rundir import RunDir
@@ -56,6 +57,8 @@ class Journaled:
         self.own = tuple(event for event in mine if event.offset is None)
         #: printed by the trainer, and needed to count its steps
         self.counting = tuple(e for e in mine if e.offset is not None and e.kind in KINDS)
+        #: printed by the trainer, about its files
+        self.files = tuple(e for e in mine if e.offset is not None and e.kind in FILE_EVENTS)
         for block in LineTail(run.steps).read(math.inf):
             for step, _, loss, _, lr, of_attempt in step_rows(block)[0]:
                 if of_attempt == attempt:

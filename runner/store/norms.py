@@ -53,9 +53,9 @@ def _set(one: Checkpoint, names: Iterable[str]) -> dict[str, Any]:
     return {name: value for name, value in values if value != _DEFAULTS[name]}
 
 
-def read_status(run: RunDir) -> Status:
-    """status.json with checkpoint details from norms.jsonl. Raises Unreadable."""
-    status, table = read_json(run.status, Status), NormsTable(run.norms)
+def read_status(run: RunDir, path: Path | None = None) -> Status:
+    """status.json, or another file like it, with checkpoint details from norms.jsonl. Raises Unreadable."""
+    status, table = read_json(path or run.status, Status), NormsTable(run.norms)
     table.read()
     return table.attached(status)
 

@@ -101,6 +101,11 @@ class RunDir:
     def attempt(self, number: int) -> Path:
         return self.path / f"attempt-{number}.json"
 
+    def status_before(self, number: int) -> Path:
+        """status.json as it was when attempt `number` was planned: the only other record of the files of
+        earlier attempts."""
+        return self.path / f"status-before-{number}.json"
+
     def started(self, number: int) -> Path:
         """Created by the attempt's keeper before it starts the trainer, so that it happens once."""
         return self.path / f"attempt-{number}.started"

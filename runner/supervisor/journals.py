@@ -39,9 +39,13 @@ class Journals:
             apply(translator.state, event)
 
     def recall(self) -> None:
-        """A damaged console.log no longer says how steps are counted: the journal does."""
+        """Before console.log is read again: if it was damaged, only the journal says how steps are counted."""
         for event in self._journaled.counting:
             apply(self._translator.state, event)
+
+    def recall_files(self) -> None:
+        """After it was read again."""
+        self._translator.book.recall(self._journaled.files, self._context.plan.stop_step)
 
     def flush(self) -> None:
         """Write the translator's rows and events."""

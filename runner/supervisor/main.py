@@ -103,8 +103,7 @@ class Supervisor:
         guarded, ended = self.journals.guarded, self.trainer.ended
         adopted = await self.trainer.take_over(start, self.status.write)
         self.ingest.begin(self.trainer.console_offset)
-        if self.ingest.console.damaged:
-            self.journals.recall()
+        self.journals.recall()
         self.translator.rows.catching_up = adopted  # from the first heartbeat on
         await guarded("hardware", self.monitor.start)
         self.journals.emit("adopted" if adopted else "started", pid=os.getpid())
@@ -184,6 +183,7 @@ class Supervisor:
         """Read again what a previous supervisor read, without repeating its reports and orders."""
         self.guard.silent = True  # replayed output has no timing
         await self.journals.guarded("reading earlier output", self.ingest.catch_up)
+        await self.journals.guarded("recalling files", self.journals.recall_files)
         restore = partial(self.verifier.restore, unread=self.ingest.console.damaged)
         await self.journals.guarded("restoring checkpoints", restore)
         await self.journals.guarded("restoring alarms", self.alarms.restore)

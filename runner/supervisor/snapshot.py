@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -12,6 +13,7 @@ from runner.analysis.guard import Guard
 from runner.model import Alarm, RunState, Status
 from runner.state.status import build_status, nonfinite_step
 from runner.state.translator import Translator
+from runner.store.attempt import attempts_of
 from runner.store.journal import DISK_FULL, Unreadable, write_json
 from runner.store.liveness import is_supervisor
 from runner.store.norms import NormsFile, read_status
@@ -29,11 +31,11 @@ ALARMS_OF_BEFORE = 10
 
 
 def written_status(run: RunDir) -> Status | None:
-    """The status as last written; None: none."""
-    try:
-        return read_status(run)
-    except Unreadable:
-        return None
+    """The status as last written; where it is unreadable, that of the attempt before. None: none."""
+    for path in (run.status, *(run.status_before(n) for n in reversed(attempts_of(run)))):
+        with contextlib.suppress(Unreadable):
+            return read_status(run, path)
+    return None
 
 
 def another_works(run: RunDir) -> bool:

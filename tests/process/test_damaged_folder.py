@@ -136,6 +136,28 @@ def test_the_output_of_an_ended_second_attempt_is_its_own_without_a_keeper_recor
     assert newest.first_step is not None and newest.first_step > 1
 
 
+@pytest.mark.parametrize("damage", [b"", bytes(3000), None], ids=["emptied", "nul", "deleted"])
+def test_what_an_earlier_attempt_saved_outlives_a_damaged_status(
+    output: Path, damage: bytes | None
+) -> None:
+    """Only status.json lists the files of earlier attempts."""
+    run = second_attempt(output)
+    before = [one for one in look(run).status.checkpoints if one.attempt == 1]  # type: ignore[union-attr]
+    assert before
+    kill_supervisor(run)
+    if damage is None:
+        run.status.unlink()
+    else:
+        run.status.write_bytes(damage)
+    assert control.adopt(run.path)
+    hurry(output)
+    snapshot = wait_end(run)
+    assert snapshot.status is not None
+    assert snapshot.outcome is Outcome.SUCCEEDED, snapshot.status.reasons
+    assert [one.attempt for one in snapshot.status.attempts] == [1, 2]
+    assert [one for one in snapshot.status.checkpoints if one.attempt == 1] == before
+
+
 def test_a_plan_that_is_gone_refuses_a_resume_in_one_sentence(output: Path) -> None:
     run = long_run(output)
     wait_step(run, 25)
@@ -180,6 +202,28 @@ def test_a_console_that_is_gone_is_no_proof_that_nothing_was_trained(
     assert snapshot.outcome is Outcome.FAILED
     assert snapshot.status is not None and snapshot.status.cause is not None
     assert "console.log" in snapshot.status.cause.evidence
+
+
+def test_files_and_steps_read_before_the_console_was_damaged_stay_known(output: Path) -> None:
+    """NUL bytes of the same length, as after a power cut: the banner and the first files are gone."""
+    run = long_run(output)
+    wait_step(run, 45)
+    wait_for(lambda: kinds(run).count("checkpoint_saving") >= 4)
+    kill_supervisor(run)
+    size = run.console.stat().st_size
+    with run.console.open("r+b") as stream:
+        stream.seek(200)
+        stream.write(bytes(size - 200))
+    assert control.adopt(run.path)
+    wait_for(lambda: kinds(run).count("adopted"), what="the adoption")
+    hurry(output)
+    snapshot = wait_end(run)
+    assert snapshot.status is not None
+    saved = [one for one in snapshot.status.checkpoints if not one.final]
+    assert [one.step for one in saved] == list(range(10, 151, 10))
+    assert all(one.complete and one.state_complete for one in saved)
+    assert [one.step for one in snapshot.status.checkpoints if one.final] == [150]
+    assert snapshot.status.step == 150
 
 
 def test_a_console_deleted_between_two_supervisors_is_found_by_its_writers(output: Path) -> None:

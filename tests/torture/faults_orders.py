@@ -16,10 +16,11 @@ from functools import partial
 from runner.control import launch, orders
 from runner.control.orders import Refused
 from runner.control.resume import plan_resume
-from runner.model import ExitRecord, RunSnapshot
+from runner.model import ExitRecord, RunSnapshot, RunSpec
 from runner.store import inbox
 from runner.store.inbox import DEADLINE_S, Order
 from runner.store.journal import events_of, readable, write_json
+from runner.store.rundir import RunDir
 from tests import ROOT
 from tests.torture.faults import BROKEN, KILLED, STOPPED, TABLE, UNHARMED, fault, frozen
 from tests.torture.life import Life
@@ -428,14 +429,29 @@ def started_again(life: Life) -> str:
             command("start", "--config", str(life.project / "plasma.toml"), "--force", "torture")
         )
         if code == 0:
-            life.wrong.append(f"a second start of the same project was accepted: {text}")
+            _second_start(life, text.split()[-1].strip("`"))
         return traceback_of(life, f"exit {code}: {text}")
     plan = prepared(life.project / "plasma.toml")
     try:
         run = launch.start_run(plan.spec, plan.plan)
     except Refused as error:
         return f"refused: {error}"
-    life.wrong.append(f"a second start of the same project was accepted: {run.id}")
-    with contextlib.suppress(Refused):
-        orders.stop(run.path, "now")
+    _second_start(life, run.id)
     return "accepted"
+
+
+def _second_start(life: Life, run_id: str) -> None:
+    """Right only if the first had ended meanwhile: then its files were replaced with the user's consent."""
+    second = RunDir(life.run.path.with_name(run_id))
+    begun, ended = readable(second.spec, RunSpec), readable(life.run.exit, ExitRecord)
+    if (
+        begun is None
+        or ended is None
+        or ended.attempt < life.attempt
+        or ended.at > begun.created_at
+    ):
+        life.wrong.append(f"a second start of the same project was accepted: {run_id}")
+    life.output_deleted = True
+    life.allowed.add("failed")
+    with contextlib.suppress(Refused):
+        orders.stop(second.path, "now")

@@ -28,7 +28,7 @@ from runner.store.reader import RunReader
 from tests import ROOT
 from tests.torture.faults import KILLED, fault
 from tests.torture.faults_orders import ALIVE, stopped_first, together
-from tests.torture.life import Life
+from tests.torture.life import Life, copy_folder
 
 FAMILY = "world"
 HOUR, DAY = 3600.0, 86_400.0
@@ -220,7 +220,9 @@ def reboot(life: Life) -> str:
         if not other.is_running() or other.status() == psutil.STATUS_ZOMBIE:
             yield f"an innocent process was ended ({said})"
 
-    life.checks += [spared, nothing_twice, _cause_of_reboot]
+    life.checks += [spared, nothing_twice]
+    if not ended:
+        life.checks.append(_cause_of_reboot)
     return str(said)
 
 
@@ -248,7 +250,7 @@ def _ordered(life: Life, mode: str) -> str:
 def _removed(life: Life, *, forged: bool) -> str:
     """Of a copy in the same home, so that the life goes on."""
     copy = life.run.path.with_name(f"{life.run.id}-copy")
-    shutil.copytree(life.run.path, copy, symlinks=True)
+    copy_folder(life.run.path, copy)
     try:
         remove_run(copy, with_checkpoints=True)
     except RemoveRefused as error:

@@ -145,6 +145,8 @@ def _checkpoints(life: Life, last: RunSnapshot, reference: Reference) -> Iterato
     for one in status.checkpoints:
         digest = tensors_digest(Path(one.path))
         good = one.complete is True and one.finite is True and not one.removed and not one.missing
+        if good and digest is None and life.output_deleted and not Path(one.path).exists():
+            continue  # deleted after it was verified
         if good and digest is None:
             yield f"{one.name} is called valid and is not"
         elif good and (one.step or 0) > exact_until:

@@ -58,6 +58,16 @@ class Overdue(Exception):
     """Something that must happen did not; one sentence."""
 
 
+def copy_folder(folder: Path, target: Path) -> None:
+    """Without pipes and devices: a fault puts them into the inbox."""
+
+    def special(at: str, names: list[str]) -> set[str]:
+        paths = {name: Path(at, name) for name in names}
+        return {n for n, p in paths.items() if not (p.is_symlink() or p.is_file() or p.is_dir())}
+
+    shutil.copytree(folder, target, symlinks=True, ignore=special)
+
+
 @dataclass
 class Life:
     """`folder` holds the project and PLASMA_HOME, and belongs to this life alone. `notes`: what was done when,

@@ -15,7 +15,7 @@ from pathlib import Path
 from runner.model import RunSnapshot
 from tests.torture.faults import Fault
 from tests.torture.judge import judge, judge_gone
-from tests.torture.life import PHASES, Life, Overdue, succeeded
+from tests.torture.life import PHASES, Life, Overdue, copy_folder, succeeded
 from tests.torture.project import Trainer
 from tests.torture.reference import Reference, reference_of
 
@@ -180,5 +180,5 @@ def _keep(life: Life, scratch: Path) -> None:
     """The run folder of a life in which something was lost, for a person to look at."""
     target = scratch / "lost" / f"{life.trainer.name}-{life.seed}"
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(life.run.path, target, symlinks=True)
+    copy_folder(life.run.path, target)
     (target / "torture.txt").write_text("\n".join(life.notes))
