@@ -193,6 +193,7 @@ def start_attempt(run: RunDir, plan: AttemptPlan, *, wait_s: float = START_PATIE
                 raise StartRefused(f"run {other.id} is writing the same files right now")
             _refuse_taken_folder(plan)
             _own_log(run)
+            _keep_status(run, plan)
             if spec.engine.is_local:
                 _write_and_start(run, plan, lock)
             else:
@@ -219,12 +220,19 @@ def _own_log(run: RunDir) -> None:
         raise StartRefused(f"{run.console} cannot be continued: {error.strerror}") from None
 
 
+def _keep_status(run: RunDir, plan: AttemptPlan) -> None:
+    """Only status.json lists the files of earlier attempts, and it will be replaced. Raises StartRefused."""
+    if (status := readable(run.status, Status)) is not None:
+        try:
+            write_json(run.status_before(plan.attempt), status, durable=True)
+        except OSError as error:
+            raise StartRefused(f"run {run.id} cannot be resumed: {error.strerror}") from None
+
+
 def _write_and_start(run: RunDir, plan: AttemptPlan, lock: int) -> None:
     """Remove a plan without a started supervisor."""
     path = run.attempt(plan.attempt)
     try:
-        if (status := readable(run.status, Status)) is not None:
-            write_json(run.status_before(plan.attempt), status, durable=True)
         write_json(path, plan, durable=True)
         start_supervisor(run, detachment()[1], lock)
     except OSError as error:
