@@ -95,7 +95,7 @@ class Orders:
 
     def _ended(self, name: str) -> None:
         self.unanswered.discard(name)
-        if name in ("start", "smoke"):
+        if name in ("start", "smoke", "enqueue"):
             self._app.planner.end_start_checks()
         self._app.feed.wake()
 

@@ -123,6 +123,10 @@ def _unmet(facts: RunFacts) -> list[CheckResult]:
 
 def _not_started(facts: RunFacts) -> Verdict:
     cause = Cause(NOT_STARTED, "no trainer was started in this attempt", _START_AGAIN)
+    if facts.stop_ordered:
+        return Verdict(
+            Outcome.STOPPED, cause, ("removed from the queue before its start", facts.progress)
+        )
     why = "plasma-tui's own processes ended before starting the trainer"
     return Verdict(Outcome.FAILED, cause, (why, facts.progress))
 

@@ -23,7 +23,7 @@ from runner.config.paths import (
     executable,
     venv_python,
 )
-from runner.config.positions import key_lines, read_toml
+from runner.config.positions import key_lines, parsed_toml, read_toml
 from runner.config.reading import (
     Reader,
     Reading,
@@ -142,6 +142,15 @@ def load_config(path: Path, *, known_flags: KnownFlags) -> Config:
     if path.is_dir():
         path /= FILE_NAME
     content, values = read_toml(path, NO_FILE, "utf-8-sig")
+    return _checked(path, content, values, known_flags)
+
+
+def parse_config(path: Path, content: str, *, known_flags: KnownFlags) -> Config:
+    """The same from a text that was read from `path`. Raises ConfigError."""
+    return _checked(path, content, parsed_toml(path, content), known_flags)
+
+
+def _checked(path: Path, content: str, values: dict[str, Any], known_flags: KnownFlags) -> Config:
     reading = Reading(str(path), key_lines(content))
     config = _config(path, content, Section(reading, "", values), known_flags)
     if reading.problems:

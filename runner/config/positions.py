@@ -153,15 +153,21 @@ def syntax_problem(file: str, text: str, error: tomllib.TOMLDecodeError) -> Conf
     )
 
 
+def parsed_toml(path: Path, text: str) -> dict[str, Any]:
+    """Raises ConfigError with one problem."""
+    try:
+        return parse_toml(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([syntax_problem(str(path), text, error)]) from None
+
+
 def read_toml(path: Path, missing: str, encoding: str = "utf-8") -> tuple[str, dict[str, Any]]:
     """The text of a file and its values. Raises ConfigError with one problem; `missing`: what to do where
     there is no such file."""
-    text, line = "", None
+    line = None
     try:
         text = read_text(path, encoding=encoding)
-        return text, parse_toml(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError([syntax_problem(str(path), text, error)]) from None
+        return text, parsed_toml(path, text)
     except FileNotFoundError:
         what = f"file not found; {missing}"
     except UnicodeDecodeError as error:

@@ -6,7 +6,7 @@ import shlex
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from runner.config.model import Config
 from runner.control.gate import GateClosed as GateClosed
 from runner.control.gate import forced, gate_status
 from runner.control.launch import WouldOverwrite, start_run
+from runner.control.queueing import QueueRequest, refuse_bad_slots
 from runner.model import Approval, AttemptPlan, CheckResult, Forecast, RunSpec
 from runner.model.preview import Preview
 from runner.model.units import count
@@ -166,12 +167,18 @@ def start(
     force: str | None = None,
     consent: Consent = NO_CONSENT,
     on_check: Callable[[CheckResult], None] | None = None,
+    queue: bool = False,
+    group: str = "",
+    checked: Sequence[CheckResult] | None = None,
 ) -> RunDir:
     """Run the checks, then the training. `force`: start although checks failed; with a reason, also although
     the gate is closed or files of an earlier training would be overwritten. `consent`: which of those files
-    the user agreed to overwrite. Raises ChecksFailed, GateClosed, StartRefused, WouldOverwrite."""
+    the user agreed to overwrite. `queue`: the run waits for a slot; `group`: of a sweep; `checked`: results of
+    checks that were just run. Raises ChecksFailed, GateClosed, StartRefused, WouldOverwrite."""
     from runner.preflight.registry import in_order
 
+    if queue:
+        refuse_bad_slots()
     if force:
         consent = Consent(everything=True, reason=force)
     if not smoke:  # before slow checks; repeated under the start lock
@@ -180,7 +187,7 @@ def start(
         if refused := consent.missing_for(existing):
             raise WouldOverwrite(refused)
     results = []
-    for result in checks(config, smoke=smoke):
+    for result in checks(config, smoke=smoke) if checked is None else checked:
         results.append(result)
         if on_check is not None:
             on_check(result)
@@ -190,9 +197,15 @@ def start(
     prepared = prepare(config, smoke=smoke, forecast=forecast_of(config, smoke=smoke))
     # repeated: the checks take a while, and the record must match what starts
     approval = None if smoke else _approval(config, prepared.spec.settings_key, force)
-    spec = replace(prepared.spec, approval=approval)
+    spec = replace(prepared.spec, approval=approval, group=group)
+    request = QueueRequest(config, smoke=smoke, force=force is not None) if queue else None
     return start_run(
-        spec, prepared.plan, in_order(results), channels=prepared.channels, consent=consent
+        spec,
+        prepared.plan,
+        in_order(results),
+        channels=prepared.channels,
+        consent=consent,
+        queue=request,
     )
 
 

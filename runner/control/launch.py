@@ -19,6 +19,7 @@ from pathlib import Path
 from runner.config.channels import Channels, write_channels
 from runner.config.hiding import hidden_spec
 from runner.control.orders import Refused, refuse_foreign, start_supervisor
+from runner.control.queueing import QueueRequest, enqueue
 from runner.control.submit import prepare as prepare_job
 from runner.control.submit import submit as submit_job
 from runner.files.private import FOLDER_MODE, open_lock, own_copy, private_folder
@@ -82,14 +83,16 @@ def start_run(
     consent: Consent = NO_CONSENT,
     wait_s: float = START_PATIENCE_S,
     submit: bool = True,
+    queue: QueueRequest | None = None,
 ) -> RunDir:
     """Create the run folder and start its supervisor; returns once it is alive.
 
-    `consent`: which files of an earlier training may be overwritten. Raises StartRefused: another live run
-    writes the same files, or the supervisor did not start; WouldOverwrite. With Slurm its job is submitted
-    instead; not without `submit`: see `submit.submit_many`.
+    `consent`: which files of an earlier training may be overwritten. `queue`: it waits for a slot first. Raises
+    StartRefused: another live run writes the same files, or the supervisor did not start; WouldOverwrite. With
+    Slurm its job is submitted instead; not without `submit`: see `submit.submit_many`.
     """
     _refuse_control_characters(spec)
+    _refuse_two_queues(spec, queue)
     run = RunDir(runs_root() / spec.id)
     words, prefix = detachment()
     with starts_lock():
@@ -114,6 +117,8 @@ def start_run(
                     words = spec.engine.kind
                     prepare_job(run, 1)
                 write_json(run.spec, hidden_spec(replace(spec, detached_by=words)), durable=True)
+                if queue is not None:
+                    enqueue(run, plan, queue, consent)
                 if spec.engine.is_local:
                     start_supervisor(run, prefix, lock)
             finally:
@@ -131,6 +136,12 @@ def start_run(
             shutil.rmtree(run.path, ignore_errors=True)  # nothing of it ever existed for Slurm
             raise
     return run
+
+
+def _refuse_two_queues(spec: RunSpec, queue: QueueRequest | None) -> None:
+    """Raises StartRefused."""
+    if queue is not None and not spec.engine.is_local:
+        raise StartRefused(f"{spec.engine.kind} has its own queue: start it without --queue")
 
 
 def _refuse_control_characters(spec: RunSpec) -> None:
@@ -166,15 +177,22 @@ def _refuse_taken_folder(plan: AttemptPlan) -> None:
         raise StartRefused(f"{plan.output_dir} now contains {taken[0]}: resume again")
 
 
-def start_attempt(run: RunDir, plan: AttemptPlan, *, wait_s: float = START_PATIENCE_S) -> None:
-    """Start a further attempt of an ended run. Raises StartRefused: the run is locked, or another attempt was
-    started since `plan` was made.
+def start_attempt(
+    run: RunDir,
+    plan: AttemptPlan,
+    *,
+    wait_s: float = START_PATIENCE_S,
+    queue: QueueRequest | None = None,
+) -> None:
+    """Start a further attempt of an ended run; `queue`: it waits for a slot first. Raises StartRefused: the
+    run is locked, or another attempt was started since `plan` was made.
 
     The run's lock is held until the supervisor, which inherits it, has ended. So of two simultaneous resumes
     only one writes its plan, and a caller killed at any line leaves the lock to its supervisor or frees it.
     """
     refuse_foreign(run)
     spec = read_json(run.spec, RunSpec)
+    _refuse_two_queues(spec, queue)
     with starts_lock():
         lock = _lock_run(run, plan.attempt)
         try:
@@ -195,7 +213,7 @@ def start_attempt(run: RunDir, plan: AttemptPlan, *, wait_s: float = START_PATIE
             _own_log(run)
             _keep_status(run, plan)
             if spec.engine.is_local:
-                _write_and_start(run, plan, lock)
+                _write_and_start(run, plan, lock, queue)
             else:
                 prepare_job(run, plan.attempt)
                 write_json(run.attempt(plan.attempt), plan, durable=True)
@@ -229,13 +247,17 @@ def _keep_status(run: RunDir, plan: AttemptPlan) -> None:
             raise StartRefused(f"run {run.id} cannot be resumed: {error.strerror}") from None
 
 
-def _write_and_start(run: RunDir, plan: AttemptPlan, lock: int) -> None:
+def _write_and_start(run: RunDir, plan: AttemptPlan, lock: int, queue: QueueRequest | None) -> None:
     """Remove a plan without a started supervisor."""
     path = run.attempt(plan.attempt)
     try:
+        run.queued.unlink(missing_ok=True)  # of an attempt that was started
         write_json(path, plan, durable=True)
+        if queue is not None:
+            enqueue(run, plan, queue)
         start_supervisor(run, detachment()[1], lock)
     except OSError as error:
+        run.queued.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         raise StartRefused(f"run {run.id} cannot be resumed: {error.strerror}") from None
 

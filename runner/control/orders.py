@@ -10,18 +10,20 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.files.private import private_opener, writable_by_others
+from runner.files.private import writable_by_others
 from runner.model import OVER, RunSnapshot, RunSpec, RunState, Status
 from runner.model.refusal import Refusal
-from runner.process.spawn import module_command, start_detached
+from runner.process.spawn import detachment
 from runner.store import inbox
 from runner.store.attempt import has_verdict
 from runner.store.jobs import decided_by_cluster
 from runner.store.journal import readable
 from runner.store.liveness import lock_held
+from runner.store.queue import queued_mark, this_host
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir, runs_root
 from runner.store.schema import newer, refuse_newer
+from runner.store.starting import start_supervisor as start_supervisor
 from runner.store.unrecorded import still_runs
 
 
@@ -171,13 +173,16 @@ def _is_over(run: RunDir, sent: Sent) -> bool:
 
 
 def needs_adoption(path: Path) -> bool:
-    """True if a run has no supervisor and its newest started attempt has no verdict."""
+    """True if a run has no supervisor, and its newest started attempt has no verdict, or a further one is
+    queued on this host."""
     run = RunDir(path)
     # spec.json is written when a new run is locked; if it was deleted later, the rest is still a run
     is_run = run.spec.exists() or run.started(1).exists() or run.console.exists()
-    if lock_held(run.lock) or not is_run or _belongs_elsewhere(run) or foreign(run):
+    if lock_held(run.lock) or not is_run or foreign(run) or newer(run):
         return False
-    return not has_verdict(run) and not newer(run)
+    if (mark := queued_mark(run)) is not None:
+        return mark.host == this_host()
+    return not _belongs_elsewhere(run) and not has_verdict(run)
 
 
 def _belongs_elsewhere(run: RunDir) -> bool:
@@ -207,24 +212,11 @@ def adopt(path: Path, wait_s: float = 3.0) -> bool:
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 send_waiting(run)
         return lock_held(run.lock)
-    start_supervisor(run)
+    # a queued run's training will live in what its supervisor is started in
+    start_supervisor(run, detachment()[1] if run.queued.exists() else ())
     deadline = time.monotonic() + wait_s
     while time.monotonic() < deadline:
         if lock_held(run.lock) or not needs_adoption(path):
             return True
         time.sleep(0.05)
     return False
-
-
-def start_supervisor(run: RunDir, prefix: tuple[str, ...] = (), lock: int | None = None) -> None:
-    """Start a detached supervisor: own session, no terminal, output in supervisor.log.
-
-    `lock`: a descriptor that holds the run's lock. The supervisor inherits it, so the run is locked without a
-    gap, and the caller closes its own copy afterwards. Only such a supervisor starts a trainer; any other
-    only watches.
-    """
-    inherited = () if lock is None else (lock,)
-    with open(run.log, "ab", opener=private_opener) as log:
-        detach = module_command("runner.supervisor.detach", str(run.path), *map(str, inherited))
-        child = start_detached([*prefix, *detach], log, inherited)
-    child.wait()  # it forks at once and runs on its own

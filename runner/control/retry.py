@@ -23,6 +23,7 @@ from runner.control.changes import Changes, applied, differences, read_changes
 from runner.control.gate import GateStatus, approval_for_changed, gate_of_changed
 from runner.control.launch import StartRefused, start_attempt, start_run
 from runner.control.orders import Refused
+from runner.control.queueing import QueueRequest
 from runner.control.resume import ended_run, gate_warnings, plan_resume
 from runner.control.resume_attempt import ResumePlan
 from runner.control.resume_checks import processes_of, versions_of
@@ -231,14 +232,17 @@ def _forecast(before: Forecast | None, plan: AttemptPlan, flags: dict[str, Any])
 # ----------------------------------------------------------------- doing it
 
 
-def carry_out(plan: RetryPlan, *, force: str | None = None, agreed: str | None = None) -> RunDir:
+def carry_out(
+    plan: RetryPlan, *, force: str | None = None, agreed: str | None = None, queue: bool = False
+) -> RunDir:
     """Start it. Returns the run. `force`: even if a check fails; a reason in it, or in `agreed`, overrides a
     closed gate. Raises StartRefused, GateClosed."""
     changes = [f"{one.name}={one.after or ''}" for one in plan.preview.changes]
     what = ", ".join((f"retry of {plan.run.id}", *changes))
     reason = f"{what}: {force or agreed}" if force or agreed else None
     if plan.resume is not None:
-        start_attempt(plan.run, plan.resume.approved(reason))
+        request = QueueRequest() if queue else None
+        start_attempt(plan.run, plan.resume.approved(reason), queue=request)
         return plan.run
     assert plan.spec is not None and plan.plan is not None
     spec = replace(plan.spec, approval=approval_for_changed(plan.gate, reason))
@@ -247,7 +251,11 @@ def carry_out(plan: RetryPlan, *, force: str | None = None, agreed: str | None =
     if failed is not None and force is None:
         words = f"{failed.title or failed.name}: {failed.detail or failed.evidence}"
         raise StartRefused(f"not started, a check failed: {words}")
-    return start_run(spec, plan.plan, results, channels=channels_or_none(plan.run))
+    request = None
+    if queue:
+        request = QueueRequest(plan.config, smoke=spec.smoke, force=force is not None)
+    channels = channels_or_none(plan.run)
+    return start_run(spec, plan.plan, results, channels=channels, queue=request)
 
 
 def _checked(config: Config | None, *, smoke: bool) -> tuple[CheckResult, ...]:

@@ -178,9 +178,19 @@ def _ended(event: JournalEvent) -> _Made:
 
 
 #: by kind: weight, role, and the sentence or what makes it
+
+
+def _slot(event: JournalEvent) -> str:
+    """A queued run got its turn; the variables that its slot set are the user's business."""
+    env = event.data.get("env") or {}
+    given = ", ".join(f"{name}={value}" for name, value in env.items())
+    return f"left the queue{f' with {given}' if given else ''}"
+
+
 KINDS: dict[str, tuple[int, str, str | Callable[[JournalEvent], _Made]]] = {
     "started": (2, "dim", _started),
     "adopted": (2, "warn", "supervisor restarted"),
+    "slot": (1, "dim", _slot),
     "resumed": (2, "dim", _resumed),
     "device": (2, "dim", "trains on {device}"),
     "banner": (2, "dim", "{total_steps} steps planned"),

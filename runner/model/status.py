@@ -79,11 +79,14 @@ class Alarm:
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """What a queued run waits for. `reason`: one sentence, "" while it only waits for its turn; `held`: it
-    does not start before the user releases it; `expected_start_at`: Unix time, as far as known."""
+    does not start before the user releases it; `expected_start_at`: Unix time, as far as known;
+    `place`: in the queue of `places` runs, from 1."""
 
     reason: str = ""
     held: bool = False
     expected_start_at: float | None = None
+    place: int | None = None
+    places: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

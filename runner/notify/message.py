@@ -119,6 +119,14 @@ def alarm_message(snapshot: RunSnapshot, alarm: Alarm) -> Message | None:
     return replace(message, attempt=status.attempt, at=alarm.since_at)
 
 
+def held_message(snapshot: RunSnapshot, reason: str) -> Message:
+    """A queued run is held: a person must decide."""
+    attempt = snapshot.status.attempt if snapshot.status is not None else 1
+    text = f"{reason}; release it with `plasma-tui queue --release {snapshot.id}`"
+    message = _message(snapshot, f"held-{attempt}-{int(snapshot.read_at)}", "waiting", text)
+    return replace(message, title=f"{message.run_name}: held in the queue", attempt=attempt)
+
+
 def trial_message(name: str, run_id: str = "test", run_path: str = "") -> Message:
     """The test message for channels."""
     shown = flat(name, NAME_LIMIT) or "plasma-tui"

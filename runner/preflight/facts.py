@@ -62,9 +62,16 @@ class Facts:
     first call raised (DatasetError for datasets)."""
 
     def __init__(
-        self, config: Config, *, smoke: bool = False, cancelled: threading.Event | None = None
+        self,
+        config: Config,
+        *,
+        smoke: bool = False,
+        cancelled: threading.Event | None = None,
+        run_id: str = "",
     ) -> None:
+        """`run_id`: of the queued run that is about to start."""
         self.config = config
+        self.run_id = run_id
         self.smoke = smoke
         self.cancelled = cancelled or threading.Event()
         self._answers: dict[str, Future[Any]] = {}

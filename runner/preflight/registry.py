@@ -42,13 +42,14 @@ def run_checks(
     cancel: threading.Event | None = None,
     slow: bool = True,
     checks: Sequence[Check] = CHECKS,
+    run_id: str = "",
 ) -> Iterator[CheckResult]:
     """Each result as soon as it is ready; quick ones start first, so slow ones are last. smoke: check the
     smoke test's flags. slow=False skips checks that take seconds (the device). Setting `cancel`, or closing
-    the iterator, stops it and every started process.
+    the iterator, stops it and every started process. `run_id`: of the queued run that is about to start.
     """
     cancelled = cancel or threading.Event()
-    facts = Facts(config, smoke=smoke, cancelled=cancelled)
+    facts = Facts(config, smoke=smoke, cancelled=cancelled, run_id=run_id)
     wanted = sorted((check for check in checks if slow or not check.slow), key=lambda c: c.slow)
     pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="preflight")
     futures = [pool.submit(run_check, check, facts) for check in wanted]

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from runner.process.keeper import shell_environment
+from runner.process.keeper import shell_environment as shell_environment
 from runner.process.keeper import trainer_environment as trainer_environment
 
 _HERE = Path(__file__).parent

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from runner.model import Label, RunListing, RunSnapshot, RunSpec, RunState, Status
+from runner.model import Label, RunListing, RunSnapshot, RunSpec, RunState, Status, Waiting
 from runner.store.journal import readable
 from runner.store.labels import read_label
 from runner.store.reader import RunReader
@@ -28,6 +28,8 @@ def listing_of(snapshot: RunSnapshot, label: Label | None = None) -> RunListing:
     note = label.note
     spec = snapshot.spec or RunSpec(snapshot.id, snapshot.id, (), "", {}, 0.0, "", None, None)
     status = snapshot.status or Status(snapshot.state, 1, 0.0)
+    queued, forecast = snapshot.state is RunState.QUEUED, spec.forecast
+    trains = snapshot.state in (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
     return RunListing(
         id=snapshot.id,
         name=label.name or spec.name,
@@ -35,7 +37,7 @@ def listing_of(snapshot: RunSnapshot, label: Label | None = None) -> RunListing:
         outcome=snapshot.outcome,
         created_at=spec.created_at,
         step=status.step,
-        total_steps=status.total_steps,
+        total_steps=status.total_steps or (forecast.steps if queued and forecast else None),
         loss=status.loss if status.loss is not None else status.average,
         checkpoints=sum(not (one.removed or one.replaced) for one in status.checkpoints),
         duration_s=_duration_s(snapshot, status, made=bool(spec.origin)),
@@ -50,8 +52,9 @@ def listing_of(snapshot: RunSnapshot, label: Label | None = None) -> RunListing:
         device=status.device,
         smooth=_smooth(snapshot, status),
         group=spec.group,
-        waiting=status.waiting if snapshot.state is RunState.QUEUED else None,
-        ends_at=snapshot.read_at + status.eta_s if status.eta_s is not None else None,
+        waiting=(status.waiting or Waiting()) if queued else None,
+        ends_at=snapshot.read_at + status.eta_s if trains and status.eta_s is not None else None,
+        forecast_s=forecast.duration_s if queued and forecast else None,
     )
 
 

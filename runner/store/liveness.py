@@ -61,6 +61,10 @@ class HeldLock:
     def __init__(self, path: Path, fd: int) -> None:
         self._path, self._fd = path, fd
 
+    @property
+    def fd(self) -> int:
+        return self._fd
+
     def hold(self) -> None:
         """Nothing to do, unless the file is another one. Its folder is never created again."""
         with contextlib.suppress(OSError):

@@ -27,12 +27,14 @@ from runner.model import (
     RunSpec,
     RunState,
     Status,
+    Waiting,
 )
 from runner.store.identity import without_replaced
 from runner.store.jobs import HEARTBEAT_LIMIT_S, has_further, state_by_job, waiting_of
 from runner.store.journal import ROW, readable
 from runner.store.liveness import is_keeper, lock_held
 from runner.store.norms import NormsTable
+from runner.store.queue import queued_mark
 from runner.store.rundir import RunDir
 from runner.store.schema import Lasting
 from runner.store.series import LossFold
@@ -47,6 +49,8 @@ PROCESSES_AGE_S = 1.0
 LOCK_AGE_S = 0.4
 #: how often the files of an ended run are checked
 FILES_S = 5.0
+#: how often a queued run's place is read
+PLACE_S = 3.0
 EVENTS = 500
 SAMPLES = 900
 SAMPLE_BYTES = 400
@@ -87,6 +91,7 @@ class RunReader:
         #: the status as read, and with its norms; and with its files checked, and when
         self._attached: tuple[Status, Status] | None = None
         self._checked: tuple[Status, Status, float] | None = None
+        self._place: tuple[Waiting, Waiting, float] | None = None
         self._alive, self._alive_at = False, 0.0
 
     def _refold(self) -> None:
@@ -120,7 +125,20 @@ class RunReader:
         if plan != self._plan.path:
             self._plan = Cached(plan, AttemptPlan)
         self._plan.read()
-        return self._snapshot()
+        return self._with_place(self._snapshot())
+
+    def _with_place(self, snapshot: RunSnapshot) -> RunSnapshot:
+        """A queued run with its place and expected start, a few seconds old at most."""
+        status = snapshot.status
+        if snapshot.state is not RunState.QUEUED or status is None or status.waiting is None:
+            return snapshot
+        from runner.store.queue_times import with_place
+
+        now, known = time.monotonic(), self._place
+        if known is None or known[0] != status.waiting or now - known[2] > PLACE_S:
+            found = with_place(self.run, status.waiting, snapshot.read_at)
+            self._place = known = (status.waiting, found, now)
+        return replace(snapshot, status=replace(status, waiting=known[1]))
 
     def read_small(self) -> RunSnapshot:
         """State and status only, without the journals: for lists."""
@@ -166,6 +184,9 @@ class RunReader:
             return RunState.RUNNING if alive or self._training_alive() else RunState.UNKNOWN
         if status is not None and status.state is RunState.UNKNOWN:
             status = replace(status, state=RunState.RUNNING)
+        # with its supervisor or without: the queue replaces it
+        if queued_mark(self.run) is not None:
+            return RunState.QUEUED
         job = self._job.value
         clustered = spec is not None and not spec.engine.is_local
         if clustered and not alive and has_further(job, status):

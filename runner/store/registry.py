@@ -20,6 +20,7 @@ from runner.store.labels import read_label
 from runner.store.listing import listing as listing
 from runner.store.listing import listing_of as listing_of
 from runner.store.liveness import lock_held
+from runner.store.queue_times import with_queue
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir, runs_root
 from runner.store.schema import Lasting
@@ -81,7 +82,7 @@ def list_runs() -> list[RunListing]:
         holding[folder.name] = entry
         found.append(entry.listing)
     remember(holding)
-    return found
+    return with_queue(found)
 
 
 # --------------------------------------------------------------------------- finding
@@ -146,7 +147,7 @@ def _nothing_like(text: str, ids: Sequence[str]) -> RunNotFound:
 
 
 def live_runs() -> list[RunSnapshot]:
-    """Runs that are starting, running or stopping now."""
+    """Runs that are queued, starting, running or stopping now."""
     return list(_live(_may_live()))
 
 
@@ -184,14 +185,17 @@ def _judged_but_alive() -> Iterator[RunSnapshot]:
             yield RunReader(path, console=False).read_small()
 
 
-def same_target(output_dir: str | None, output_name: str | None) -> RunSnapshot | None:
-    """A live run that writes the same files, if there is one; also an ended one with live processes."""
+def same_target(
+    output_dir: str | None, output_name: str | None, but: str = ""
+) -> RunSnapshot | None:
+    """A live or queued run that writes the same files, if there is one; also an ended one with live processes.
+    `but`: the ID of a run that is left out."""
     if output_dir is None:
         return None
     wanted = (os.path.realpath(output_dir), output_name)
     for snapshot in (*live_runs(), *_judged_but_alive()):
         spec = snapshot.spec
-        if spec is None or spec.output_dir is None:
+        if spec is None or spec.output_dir is None or snapshot.id == but:
             continue
         if (os.path.realpath(spec.output_dir), spec.output_name) == wanted:
             return snapshot

@@ -8,14 +8,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 
 def home() -> Path:
     """The folder that holds `runs/`: $PLASMA_HOME, else $XDG_STATE_HOME/plasma-tui."""
     chosen = os.environ.get("PLASMA_HOME")
     if chosen:
         return Path(chosen).expanduser().absolute()
+    import platformdirs  # 2 MB, which each queued run would hold
+
     return Path(platformdirs.user_state_dir("plasma-tui", appauthor=False))
 
 
@@ -78,6 +78,8 @@ class RunDir:
     summary_json = _Below("summary.json")
     summary_md = _Below("summary.md")
     approval = _Below("approval.json")
+    #: of an attempt that waits for a slot, with the environment of its start; see runner.store.queue
+    queued = _Below("queued.json")
     #: the user's label; see runner.store.labels
     label = _Below("label.json")
     #: destinations of notifications; readable only by the owner

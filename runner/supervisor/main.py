@@ -38,8 +38,10 @@ from runner.supervisor.journals import Journals
 from runner.supervisor.notifier import Notifier
 from runner.supervisor.order_handler import OrderHandler
 from runner.supervisor.order_queue import OrderQueue
+from runner.supervisor.slot_holder import SlotHolder
 from runner.supervisor.snapshot import StatusFile, another_works, written_status
 from runner.supervisor.trainer import TrainerProcess
+from runner.supervisor.turn import Turn, leave_queue, revive_first, turn_of, wait_again
 from runner.supervisor.verdict import Ending, conclude
 from runner.supervisor.verifier import POLL_S as VERIFY_POLL_S
 from runner.supervisor.verifier import Verifier
@@ -52,13 +54,15 @@ STATUS_POLL_S = 1.0
 HARDWARE_POLL_S = 2.0
 FAMILY_POLL_S = 5.0
 GUARD_POLL_S = 1.0
+QUEUE_POLL_S = 5.0
 
 
 class Supervisor:
     """Composes the parts of one run's supervision and runs them. No part references this object."""
 
-    def __init__(self, run: RunDir, lock: HeldLock | None = None) -> None:
-        self._lock = lock
+    def __init__(self, run: RunDir, lock: HeldLock | None = None, turn: Turn | None = None) -> None:
+        """`turn`: of a queued attempt."""
+        self._lock, self._turn = lock, turn
         self.context = context = read_context(run, written_status(run))
         plan = context.plan
         self.translator = translator = Translator(
@@ -71,13 +75,16 @@ class Supervisor:
             translator.book.load_earlier(context.before.checkpoints)
         self.journals = journals = Journals(context, translator)
         self.guard = guard = Guard()
-        self.trainer = trainer = TrainerProcess(context, journals.emit)
+        held = turn.held if turn is not None else ()
+        self.slots = slots = SlotHolder(context, held)
+        self.trainer = trainer = TrainerProcess(context, journals.emit, slots.descriptors)
         self.ingest = Ingest(context, trainer, translator, guard, journals.flush)
         self.monitor = HardwareMonitor(context, trainer, translator, guard, journals.hardware)
         self.verifier = Verifier(context, trainer, translator, journals)
         queue = OrderQueue(context)
         self.orders = OrderHandler(context, trainer, translator, guard, queue, journals)
         self.job = JobWatch(context, trainer, translator, queue, self.orders, journals)
+        self.orders.unqueues = turn is not None and not turn.starts
         self.status = StatusFile(
             context, NormsFile(run.norms), trainer, translator, guard,
             self.ingest, self.orders, self.monitor, self.verifier,
@@ -101,15 +108,25 @@ class Supervisor:
         """Until the run has ended and has its verdict. `start`: also start its trainer. Returns the exit
         code."""
         guarded, ended = self.journals.guarded, self.trainer.ended
+        if start and self._turn is None and self.context.spec.engine.is_local:
+            await guarded("slots", self.slots.begin_plain)
         adopted = await self.trainer.take_over(start, self.status.write)
+        leave_queue(self.context.run)
+        if self._turn is not None and self._turn.starts and self.trainer.not_started:
+            self._wait_again()
         self.ingest.begin(self.trainer.console_offset)
         self.journals.recall()
         self.translator.rows.catching_up = adopted  # from the first heartbeat on
         await guarded("hardware", self.monitor.start)
-        self.journals.emit("adopted" if adopted else "started", pid=os.getpid())
+        if self._turn is not None and self._turn.starts:
+            self.journals.emit("slot", slots=self._turn.labels, env=self._turn.env)
+        if not self.orders.unqueues:
+            self.journals.emit("adopted" if adopted else "started", pid=os.getpid())
         # a heartbeat until the verdict: reading a long log again and verifying many files take minutes
         heart = self._every(STATUS_POLL_S, "status", self._beat)
         await guarded("restoring orders", self.orders.restore)
+        if self.orders.unqueues:
+            await guarded("orders", self.orders.work)
         self.orders.reading_again = adopted
         orders = self._every(INBOX_POLL_S, "orders", self._take_orders, until=self.left)
         await guarded("losses of earlier attempts", self._continue_smoothing)
@@ -123,10 +140,12 @@ class Supervisor:
             self._every(GUARD_POLL_S, "job", self.job.work, until=ended),
             self._every(HARDWARE_POLL_S, "hardware", self.monitor.work, until=ended),
             self._every(FAMILY_POLL_S, "family", self.trainer.count_family, until=ended),
+            self._every(QUEUE_POLL_S, "queue", self._tend_queue, until=ended),
             self._every(VERIFY_POLL_S, "verifier", self.verifier.once, until=ended),
         ]
         await ended.wait()
         await _cancel(*tasks)
+        self.slots.release()  # evaluating needs no GPU
         await guarded("hardware", self.monitor.stop)
         await self._evaluate()
         final = await self._finish()
@@ -155,12 +174,27 @@ class Supervisor:
 
         return asyncio.create_task(repeat(), name=part)
 
+    def _wait_again(self) -> None:
+        """Its keeper did not begin: unless that was recorded meanwhile, the attempt stays queued."""
+        context, turn = self.context, self._turn
+        if (
+            turn is not None
+            and self._lock is not None
+            and not context.run.started(context.attempt).exists()
+        ):
+            wait_again(context.run, self._lock, turn.held, "later")
+
     # ----------------------------------------------------------------- work of several parts
 
     async def _beat(self) -> None:
         if self._lock is not None:
             self._lock.hold()
         self.status.write()
+
+    async def _tend_queue(self) -> None:
+        """Hold the slots; replace the dead process of the queue's first run."""
+        await asyncio.to_thread(self.slots.hold, self.monitor.sample)
+        await asyncio.to_thread(revive_first, self.context.run)
 
     async def _read_console(self) -> None:
         """Check whether the trainer is alive, then read all its output, including the last lines."""
@@ -280,9 +314,10 @@ async def _cancel(*tasks: asyncio.Task[None]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def main(path: str, lock_fd: int | None = None) -> int:
+def main(path: str, lock_fd: int | None = None, what: str = "", visible: str = "") -> int:
     """Supervise the run in `path` unless another process does. `lock_fd`: the run's lock, inherited from the
-    starter of the newest attempt, whose trainer is then started."""
+    starter of the newest attempt, whose trainer is then started. `what`, `visible`: from a waiting process,
+    see `runner.supervisor.detach`."""
     run = RunDir(Path(path))
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
@@ -297,13 +332,15 @@ def main(path: str, lock_fd: int | None = None) -> int:
         log.warning("run %s was %s", run.id, found)
         return 1
     lock = HeldLock(run.lock, held)
+    turn = turn_of(run, lock, what, visible)
+    start = lock_fd is not None and what == ""
     with contextlib.suppress(asyncio.CancelledError):
-        return asyncio.run(_supervise(run, lock, start=lock_fd is not None))
+        return asyncio.run(_supervise(run, lock, turn, start=turn.starts if turn else start))
     return 1
 
 
-async def _supervise(run: RunDir, lock: HeldLock, *, start: bool) -> int:
-    supervisor = Supervisor(run, lock)
+async def _supervise(run: RunDir, lock: HeldLock, turn: Turn | None, *, start: bool) -> int:
+    supervisor = Supervisor(run, lock, turn)
     if supervisor.came_too_late():
         return 0
     entries()  # read now: plasma-tui may be updated while the training runs

@@ -25,6 +25,7 @@ SAVE_PATIENCE_S = 120.0
 _OURS = ("refused", "repeats", "hurries", "after_save_index")
 _STOPPING = {"default": "stopping", "now": "stopping: killing every process of the training"}
 MODES = (*_STOPPING, "after_save")
+UNQUEUED = "removed from the queue; it was never started"
 
 #: the answer, and the order with data for a later supervisor
 Answer = tuple[str, Order]
@@ -35,7 +36,7 @@ class OrderHandler:
     """`order`: the current stop; `stopping`: it has begun and can no longer be cancelled. A stop is a
     separate task, so that orders are answered meanwhile, until the supervisor exits; `hurry` makes KILL its
     next signal. `reading_again`: the console is being read again, and orders that depend on the training's
-    position must wait."""
+    position must wait. `unqueues`: the attempt waited for a slot, and a stop removes it from the queue."""
 
     context: AttemptContext
     trainer: TrainerProcess
@@ -48,6 +49,7 @@ class OrderHandler:
     after_save: bool = field(default=False, init=False)
     hurry: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     reading_again: bool = field(default=False, init=False)
+    unqueues: bool = field(default=False, init=False)
     _before: bool = field(default=False, init=False)
     _signalled: bool = field(default=False, init=False)
     _after: int = field(default=-1, init=False)
@@ -74,7 +76,7 @@ class OrderHandler:
     @property
     def carried_out(self) -> bool:
         """Was the training stopped on request (if it did not finish on its own)?"""
-        return self.stopping or self._before
+        return self.stopping or self._before or (self.unqueues and self.order is not None)
 
     @property
     def armed_by_guard(self) -> str | None:
@@ -112,7 +114,7 @@ class OrderHandler:
             self._cancel()
             self.journals.emit("stop_cancelled", **{**order.data, "by": order.by})
             return "cancelled", order
-        mode = _mode(order)
+        mode = "default" if self.unqueues else _mode(order)  # there is no save to wait for
         words = {key: str(order.data[key]) for key in ("alarm", "reason") if key in order.data}
         self.journals.emit(
             "ordered", order=order.kind, mode=mode, by=order.by, id=order.id, **words
@@ -125,7 +127,7 @@ class OrderHandler:
         if mode == "after_save":
             return self._arm(order)
         self._take(order)
-        return _STOPPING[mode], order
+        return UNQUEUED if self.unqueues else _STOPPING[mode], order
 
     def _refuses(self, order: Order) -> str | None:
         """Why this order is refused; None if it is not."""
@@ -133,7 +135,7 @@ class OrderHandler:
             return f"not done: this order is older than attempt {self.context.attempt}"
         if time.time() - order.at > DEADLINE_S:
             return "not done: too old, no supervisor was running"
-        if self.trainer.ended.is_set():
+        if self.trainer.ended.is_set() and not (self.unqueues and order.kind == "stop"):
             return "not done: the training has ended"
         if order.kind == "cancel_stop":
             return self._refuses_to_cancel(order)

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from runner.model import ExitRecord, KeeperRecord
 from runner.process.family import Member, family, member_of
@@ -48,8 +48,14 @@ class TrainerProcess:
     when it was last seen alive, by this supervisor or the one before. `ended`: set when the training has
     ended, on its own or on request."""
 
-    def __init__(self, context: AttemptContext, emit: Callable[..., None]) -> None:
-        self._context, self._emit = context, emit
+    def __init__(
+        self,
+        context: AttemptContext,
+        emit: Callable[..., None],
+        slots: Callable[[], Sequence[int]] = tuple,
+    ) -> None:
+        """`slots`: descriptors of slot locks, which the keeper inherits."""
+        self._context, self._emit, self._slots = context, emit, slots
         self.keeper: KeeperRecord | None = None
         self.created_at: float | None = None
         self.members: dict[int, Member] = {}
@@ -91,7 +97,8 @@ class TrainerProcess:
         context = self._context
         began = was_started(context.run, context.attempt)
         if not began and start and not context.problems:
-            start_detached(keeper_command(context.run.path, context.attempt))
+            command = keeper_command(context.run.path, context.attempt)
+            start_detached(command, pass_fds=self._slots())
         else:
             # also put back a mark that was deleted; without any mark and record the attempt may still be alive
             mark_started(context.run, context.attempt)

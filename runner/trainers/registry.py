@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from runner.config.catalog import Effort, FlagCatalog, FlagReport
 from runner.config.flags import flags_begin
 from runner.config.load import load_config as read_config
 from runner.config.model import Config, Trainer
+from runner.config.recorded import restored_config
 from runner.model import RunSpec
 from runner.trainers.builtin.program import BuiltIn
 from runner.trainers.protocol import TrainerProgram
@@ -61,3 +63,8 @@ def known_flags(trainer: Trainer, effort: Effort = Effort.QUICK) -> FlagCatalog 
 def load_config(path: Path) -> Config:
     """plasma.toml, checked with the flags of its own trainer. Raises ConfigError."""
     return read_config(path, known_flags=known_flags)
+
+
+def restore_config(found: Mapping[str, Any]) -> Config:
+    """What `recorded_config` made of one. Raises ConfigError."""
+    return restored_config(found, known_flags)

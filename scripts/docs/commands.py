@@ -60,7 +60,8 @@ def _usage(name: str, options: tuple[Option | list[Option], ...]) -> Iterator[st
 
 def _argument(flags: tuple[str, ...], words: dict[str, Any]) -> str:
     name = words.get("metavar", flags[0])
-    return f"{name} [{name} ...]" if words.get("nargs") == "+" else str(name)
+    many = {"+": f"{name} [{name} ...]", "*": f"[{name} ...]", "?": f"[{name}]"}
+    return many.get(words.get("nargs", ""), str(name))
 
 
 def _options(options: Iterable[Option]) -> list[str]:

@@ -87,6 +87,7 @@ class Backend:
         return SampleReader(run_path)
 
     def list_runs(self) -> Sequence[RunListing]:
+        from runner.model import RunState
         from runner.store.registry import list_runs
         from runner.store.rundir import home
 
@@ -94,7 +95,12 @@ class Backend:
             from runner.control.jobs import look_soon
 
             look_soon()
-        return list_runs()
+        found = list_runs()
+        if any(one.state is RunState.QUEUED for one in found):
+            from runner.control.queue import revive
+
+            revive(found)
+        return found
 
     def run_path(self, key: str) -> Path:
         """Of a run of this machine, by its key; refuses one of another."""
@@ -254,22 +260,23 @@ class Backend:
         smoke: bool = False,
         on_check: OnCheck | None = None,
         overwrite: Sequence[Existing] = (),
+        queue: bool = False,
     ) -> Sent:
-        """`overwrite`: the existing files that the user agreed to overwrite."""
+        """`overwrite`: the existing files that the user agreed to overwrite; `queue`: it waits for a slot."""
         from runner.control import begin, launch
         from runner.preflight.existing_files import Consent
 
         config = _load(config_path)
         consent = Consent(frozenset(overwrite), reason=AGREED)
         try:
-            run = begin.start(config, smoke=smoke, on_check=on_check, consent=consent)
+            run = begin.start(config, smoke=smoke, on_check=on_check, consent=consent, queue=queue)
         except begin.ChecksFailed as error:
             first = error.failed[0]
             text = f"{first.title or first.name}: {first.detail or first.evidence}"
             raise Refusal(f"not started, a check failed: {text}{_more(error.failed)}") from None
         except launch.WouldOverwrite as error:
             raise Refusal(f"not started: {error}; press s again to decide") from None
-        return Sent(f"started {run.id}", run.path)
+        return Sent(f"{'queued' if queue else 'started'} {run.id}", run.path)
 
     def start_demo(self) -> Sent:
         from tui.cli.demo import demo_config, start_demo
@@ -327,6 +334,18 @@ class Backend:
 
         started = carry_out(plan_retry(_complete(run_path)), agreed=AGREED)
         return Sent(f"retrying as {started.id}", started.path)
+
+    def move_in_queue(self, run_path: Path, where: str) -> Sent:
+        """`where`: up, down."""
+        from runner.control.queue import move
+
+        return Sent(move(run_path, where))
+
+    def release(self, run_path: Path) -> Sent:
+        """A held run waits for its turn again."""
+        from runner.control.queue import release
+
+        return Sent(release(run_path))
 
     def adopt(self, run_path: Path) -> Sent:
         from runner.control.orders import adopt

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runner.config.hiding import hidden_command
 from runner.control import launch
+from runner.control.queueing import QueueRequest
 from runner.control.resume import plan_resume
 from runner.control.resume_attempt import ResumePlan
 from runner.control.retry import carry_out, plan_retry
@@ -29,7 +30,8 @@ def resume(options: argparse.Namespace) -> int:
         print_preview(found.preview)
     if options.dry_run:
         return OK
-    launch.start_attempt(RunDir(path), found.approved(options.force))
+    request = QueueRequest() if options.queue else None
+    launch.start_attempt(RunDir(path), found.approved(options.force), queue=request)
     return started(RunDir(path), wait=options.wait, silent=options.json)
 
 
@@ -40,7 +42,7 @@ def retry(options: argparse.Namespace) -> int:
     print_preview(found.preview)
     if options.dry_run:
         return OK
-    return started(carry_out(found, force=options.force), wait=options.wait)
+    return started(carry_out(found, force=options.force, queue=options.queue), wait=options.wait)
 
 
 def print_preview(preview: Preview) -> None:

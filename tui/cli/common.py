@@ -15,7 +15,7 @@ import msgspec
 
 from runner.control import orders as control
 from runner.history.report import current_step
-from runner.model import OVER, CheckResult, Outcome, RunSnapshot, RunState
+from runner.model import OVER, CheckResult, Outcome, RunSnapshot, RunState, Waiting
 from runner.model.units import UNKNOWN, duration, loss, pace
 from runner.store.reader import RunReader
 from runner.store.registry import RunNotFound, resolve
@@ -101,6 +101,10 @@ def print_json(value: Any) -> None:
 def progress_line(snapshot: RunSnapshot) -> str:
     """`training  step 412/920  epoch 2/4  loss 0.0934  3.1 s/step  26 min left`."""
     status = snapshot.status
+    if snapshot.state is RunState.QUEUED and status is not None:
+        waiting = status.waiting or Waiting()
+        held = "held" if waiting.held else str(snapshot.state)
+        return f"{held}: {waiting.reason}" if waiting.reason else held
     if status is None:
         return str(snapshot.state)
     if status.evaluating and snapshot.state not in OVER:

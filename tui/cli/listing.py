@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from runner.control.jobs import look
+from runner.control.queue import revive
+from runner.model import RunListing
 from runner.model.refusal import Refusal
 from runner.model.units import count, duration, loss
 from runner.store.registry import list_runs
@@ -16,6 +18,7 @@ from tui.cli.common import print_json, print_table, say
 from tui.cli.exits import NO, OK, WRONG_USE, Fail
 from tui.text import clean
 from tui.words.hosts import host_lines, together
+from tui.words.queue import expected, waits_for
 from tui.words.runs import SORTS, Entry, Head, RunBoard, kind_of, shown_loss, tags_of
 from tui.words.table import Column, Line, Title
 
@@ -33,6 +36,7 @@ COLUMNS = (
     Column("loss", 2, right=True),
     Column("checkpoints", 7, right=True),
     Column("took", 6, right=True),
+    Column("ends", 5),
     Column("name", 4, least=12),
     Column("tags", 5, least=8),
 )
@@ -66,7 +70,9 @@ def runs(options: argparse.Namespace) -> int:
 
 def _of_this_machine() -> Sequence[RunListing]:
     look()
-    return list_runs()
+    found = list_runs()
+    revive(found)
+    return found
 
 
 def _hosts(options: argparse.Namespace) -> tuple[HostRuns, ...]:
@@ -117,6 +123,13 @@ def _cut(lines: Sequence[Head | Entry], limit: int | None) -> list[Head | Entry]
     return found
 
 
+def _remark(run: RunListing) -> str:
+    """Its name; instead, what is wrong with it."""
+    if run.waiting is not None and run.waiting.reason:
+        return waits_for(run)
+    return clean(run.name if run.problem is None else run.problem, 200)
+
+
 def _row(line: Head | Entry) -> Line:
     if isinstance(line, Head):
         live = f", {line.live} live" if line.live else ""
@@ -132,6 +145,7 @@ def _row(line: Head | Entry) -> Line:
         loss(shown_loss(run)),
         str(run.checkpoints),
         duration(run.duration_s),
-        clean(run.name, 200) if run.problem is None else clean(run.problem, 200),
+        expected(run.ends_at),
+        _remark(run),
         tags_of(run, 120),
     ]

@@ -12,7 +12,7 @@ from tui.cli.exits import WRONG_USE
 GROUPS = {
     "Get started": ("demo", "init"),
     "Before training": ("forecast", "check"),
-    "Train": ("start", "approve", "stop", "resume", "retry"),
+    "Train": ("start", "queue", "approve", "stop", "resume", "retry"),
     "Watch and compare": ("attach", "runs", "show", "log", "compare", "replay"),
     "Keep and tidy up": ("label", "export", "import", "remove"),
     "Files and machine": ("inspect", "verify", "hardware", "notify"),
@@ -45,6 +45,7 @@ def _many(flag: str, metavar: str, help: str) -> Option:
 RUN = _value("run", metavar="RUN", help=RUN_HELP)
 JSON = _on("--json", help="print one JSON object")
 YES = _on("--yes", "-y", help="don't ask")
+QUEUE = _on("--queue", help="wait in the queue for a free GPU (without a GPU: for this machine)")
 WAIT = _on("--wait", help="wait for the end; exit 0 only if training succeeded")
 FOLLOW = _on("--follow", "-f", help="keep printing until Ctrl+C or the end of the run")
 HOST = _many("--host", "NAME", "on that machine, over ssh: a name of your ssh configuration")
@@ -77,9 +78,15 @@ VERBS: tuple[tuple[str, str, str, tuple[Option | list[Option], ...]], ...] = (
     ("check", "start:check", "run the preflight checks; exit 0 if none failed", (
         JSON, CONFIG, SET, _value("--fix", metavar="NAME", help="fix what the check NAME found"), YES)),
     ("start", "start:start", "start training, detached; prints the run ID", (
-        CONFIG, SET, HOST, _on("--smoke", help="the short test described in [smoke]"), WAIT,
+        _value("files", metavar="FILE", nargs="*", help="instead of --config; several only with --queue"),
+        CONFIG, SET, HOST, QUEUE, _on("--smoke", help="the short test described in [smoke]"), WAIT,
         _value("--force", nargs="?", const="", metavar="REASON",
                help=f"{FORCE} and over existing checkpoints"))),
+    ("queue", "queue:queue", "list the runs that wait for a GPU, or change their order", (
+        _value("run", metavar="RUN", nargs="?", help=RUN_HELP), JSON,
+        [_on("--first", help="RUN starts next"), _on("--up", help="one place up"),
+         _on("--down", help="one place down"), _on("--last", help="RUN starts last"),
+         _on("--release", help="a held RUN waits for its turn again")])),
     ("approve", "orders:approve", "let the long run start after this smoke test", (
         RUN, _value("--note", metavar="TEXT", default="", help="stored with the approval"))),
     ("stop", "orders:stop", "stop a run and all of its processes", (
@@ -92,10 +99,10 @@ VERBS: tuple[tuple[str, str, str, tuple[Option | list[Option], ...]], ...] = (
     ("resume", "again:resume", "resume a run from its newest complete state", (
         RUN, JSON, _value("--from", dest="source", metavar="WHAT",
                           help="the checkpoint to resume from: its step, name or path"),
-        AGAIN, DRY_RUN, WAIT,
+        AGAIN, DRY_RUN, QUEUE, WAIT,
         _value("--force", metavar="REASON", help="also with settings no smoke test approved"))),
     ("retry", "again:retry", "retry a failed run with the fix for its cause, or with --set", (
-        RUN, AGAIN, _on("--restart", help="from step 0, even if a state exists"), DRY_RUN, WAIT,
+        RUN, AGAIN, _on("--restart", help="from step 0, even if a state exists"), DRY_RUN, QUEUE, WAIT,
         _value("--force", nargs="?", const="", metavar="REASON", help=FORCE))),
     ("attach", "screen:attach", "open the screen on a run", (
         RUN, HOST, _on("--read-only", help="no key changes anything"), *SCREEN)),

@@ -14,9 +14,11 @@ from runner.config.model import Config
 from runner.config.reading import read_settings
 from runner.control import begin, launch
 from runner.model import CheckResult
+from runner.model.refusal import Refusal
 from runner.model.units import count
 from runner.preflight import existing_files as overwrite
 from runner.preflight.registry import in_order
+from runner.store.rundir import RunDir
 from runner.trainers.command import shell_line
 from runner.trainers.registry import known_flags
 from tui.cli.common import check_line, exit_code, print_json, say, wait_for_end, write
@@ -95,14 +97,41 @@ def _counted(results: Iterator[CheckResult]) -> Iterator[CheckResult]:
 
 
 def start(options: argparse.Namespace) -> int:
-    """Check, start detached, print the run's id."""
-    config = load(options)
+    """Check, start detached, print the run's id; with --queue of several files."""
+    files = options.files
+    if files and options.config:
+        raise Fail("name the files either as FILE or with --config", WRONG_USE)
+    if len(files) > 1 and not options.queue:
+        raise Fail(
+            "one file at a time, or several with --queue: they train one after another", WRONG_USE
+        )
+    if len(files) < 2:
+        return _ended(options, _started(options, (files or [options.config])[0]))
+    codes, runs = [], []
+    for file in files:  # all are queued before the first is waited for
+        try:
+            runs.append(_started(options, file))
+        except (Fail, Refusal) as error:
+            say(f"{file}: {error}")
+            codes.append(error.code if isinstance(error, Fail) else NO)
+    codes += [_ended(options, run) for run in runs]
+    return next((code for code in codes if code != OK), OK)
+
+
+def _started(options: argparse.Namespace, file: str | None) -> RunDir:
+    config = load(argparse.Namespace(**vars(options) | {"config": file}))
     found = begin.preview(config, smoke=options.smoke)
     for text in (*found.facts, f"Command: {found.command}"):
         say(text)
     try:
         with problems_by_severity() as on_check:
-            run = begin.start(config, smoke=options.smoke, force=options.force, on_check=on_check)
+            run = begin.start(
+                config,
+                smoke=options.smoke,
+                force=options.force,
+                on_check=on_check,
+                queue=options.queue,
+            )
     except begin.ChecksFailed as error:
         raise Fail(
             f"not started: {count(len(error.failed), 'check')} failed "
@@ -113,8 +142,16 @@ def start(options: argparse.Namespace) -> int:
     except launch.WouldOverwrite as error:
         raise Fail(_overwrites(error)) from None
     write(run.id)
-    if not options.wait:
+    if options.queue:
+        say("queued: `plasma-tui queue` shows its place")
+    elif not options.wait:
         say(f"watch it with `plasma-tui attach {run.id}`")
+    return run
+
+
+def _ended(options: argparse.Namespace, run: RunDir) -> int:
+    """With --wait, the end of the run; its exit code."""
+    if not options.wait:
         return OK
     snapshot = wait_for_end(run.path)
     say(f"{snapshot.outcome or snapshot.state}")

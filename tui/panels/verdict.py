@@ -25,6 +25,7 @@ from runner.model import (
     RunSnapshot,
     RunState,
     Status,
+    Waiting,
 )
 from runner.model.lean import dataclass
 from runner.model.signals import signal_name
@@ -62,6 +63,7 @@ from tui.words.progress import (
     progress_of,
 )
 from tui.words.questions import GUARD, next_save, price_of_stopping
+from tui.words.queue import expected
 
 # ---------------------------------------------------------------------------
 # What the loss does from epoch to epoch, and whether the pace changes: only what the numbers carry.
@@ -358,6 +360,27 @@ def evaluating(snapshot: RunSnapshot, status: Status) -> Verdict:
     return Verdict(kind, (head, *alarm_clauses(snapshot)), problem_clauses(snapshot))
 
 
+def queued(snapshot: RunSnapshot, now: float) -> Verdict:
+    """What it waits for, its place, and when it is expected to start."""
+    status = snapshot.status
+    waiting = (status.waiting if status is not None else None) or Waiting()
+    place = f"number {waiting.place} of {waiting.places} in the queue" if waiting.place else ""
+    if waiting.held:
+        second = (
+            Clause("It starts after `plasma-tui queue --release`, or u in the list of runs (h)."),
+        )
+        first = Clause(clean(waiting.reason, 400))
+        return Verdict(Kind.HELD, (first,), (*second, *problem_clauses(snapshot)), long=True)
+    what = clean(waiting.reason, 300) or place or "waits for its turn"
+    at = expected(waiting.expected_start_at, now)
+    rest = [place] if place and place != what else []
+    rest += [f"starts about {at}" if at != "now" else "starts when its slot is free"] if at else []
+    more = (*(Clause(text) for text in rest), *problem_clauses(snapshot))
+    if not snapshot.supervisor_alive:
+        more = (Clause("Its process is gone: o restarts it.", "warn"), *more)
+    return Verdict(Kind.QUEUED, (Clause(what),), more)
+
+
 def stopping(snapshot: RunSnapshot, progress: Progress, now: float) -> Verdict:
     """What has been done to stop it, and what is kept."""
     status = snapshot.status
@@ -590,6 +613,8 @@ def verdict_of(
     progress, status = progress_of(snapshot), snapshot.status
     if snapshot.newer:
         return Verdict(Kind.UNKNOWN, (Clause(clean(snapshot.newer), "warn"),), long=True)
+    if snapshot.state is RunState.QUEUED:
+        return queued(snapshot, now)
     if snapshot.state is RunState.LOST:
         return lost(snapshot, progress, now)
     if snapshot.state is RunState.ENDED:

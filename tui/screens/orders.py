@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 KEYS = (
     Key("s", "start", RUN, "Start the training of this plasma.toml", "start", 90),
     Key("t", "smoke", RUN, "Start a smoke test: a few steps, same settings", "smoke test", 84),
+    Key("b", "enqueue", RUN, "Queue the training: it starts when a GPU is free", "queue", 50),
     Key("y", "retry", RUN, "Retry with a fix; shows first what changes", "retry", 89),
     Key("y", "approve", RUN, "Approve a passed smoke test", "approve", 89),
     Key("a", "stop", RUN, "Stop the training; asks first and shows what is lost", "stop", 88),
@@ -75,8 +76,8 @@ KEYS = (
 
 #: actions with a rule in tui/words/orders.py: each is a method of `MonitorOrders`, or one of the screen's own
 ORDERS = (
-    "start", "smoke", "approve", "stop", "resume", "retry", "adopt", "free_gpu", "preflight", "fix", "edit",
-    "flags", "console", "summary", "samples", "replay", "test_notice",
+    "start", "smoke", "enqueue", "approve", "stop", "resume", "retry", "adopt", "free_gpu", "preflight", "fix",
+    "edit", "flags", "console", "summary", "samples", "replay", "test_notice",
 )  # fmt: skip
 #: seconds that a sentence stays: about what was sent, and why a key does nothing
 SENT_S, REFUSED_S = 10.0, 4.0
@@ -145,10 +146,16 @@ class MonitorOrders:
 
     def start(self) -> None:
         """What it would overwrite is found out first."""
+        self._preview_start("start")
+
+    def enqueue(self) -> None:
+        self._preview_start("enqueue")
+
+    def _preview_start(self, order: str) -> None:
         app, config = self._screen.plasma, self._screen.plasma.config_path
         if config is not None:
             work = partial(app.backend.start_preview, config)
-            app.orders.preview("start", work, self._start_after_preview)
+            app.orders.preview(order, work, partial(self._start_after_preview, order))
 
     def smoke(self) -> None:
         app, config = self._screen.plasma, self._screen.plasma.config_path
@@ -164,22 +171,23 @@ class MonitorOrders:
         app = self._screen.plasma
         self._screen.say(said, "dim")
         checks, smoke = app.planner.start_checks(), what == "smoke"
-        start = app.backend.start
+        start = partial(app.backend.start, queue=what == "enqueue")
         app.orders.give(
             what, partial(start, config, smoke=smoke, on_check=checks, overwrite=overwrite)
         )
 
-    def _start_after_preview(self, preview: Preview) -> None:
+    def _start_after_preview(self, order: str, preview: Preview) -> None:
         """Asks before a start that would overwrite something, and before one from an ended run that was no
         smoke test."""
         app, config = self._screen.plasma, self._screen.plasma.config_path
-        if config is None or self.why_not("start") is not None:
+        if config is None or self.why_not(order) is not None:
             return
 
         def go(mode: str) -> None:
-            what = preview.title.replace("Start", "Starting", 1)
+            doing = "Queueing" if order == "enqueue" else "Starting"
+            what = preview.title.replace("Start", doing, 1)
             said = f"{what}; checks run first. {'. '.join(preview.facts)}."
-            self._start("start", config, said, preview.existing)
+            self._start(order, config, said, preview.existing)
 
         spec = self._run.spec if self._run is not None else None
         again = app.run_path is not None and (spec is None or not spec.smoke)

@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.worker import get_current_worker
 
-from runner.model import RunListing
+from runner.model import RunListing, RunState
 from runner.model.refusal import Refusal
 from runner.model.units import count
 from tui.asking import ask, sentence_of
@@ -40,6 +40,9 @@ KEYS = (
     Key("space,tab", "mark", RUN, "Mark the run, to compare or remove several", "mark", 76),
     Key("e,f2,ctrl+r", "label", RUN, "Edit name, tags and note", "edit label", 74),
     Key("c,f6,ctrl+o", "compare", RUN, "Compare the marked runs", "compare", 75),
+    Key("K,shift+up", "queue('up')", RUN, "Queued run: one place up"),
+    Key("J,shift+down", "queue('down')", RUN, "Queued run: one place down"),
+    Key("u", "queue('release')", RUN, "Held run: let it wait for its turn again"),
     Key("x,f8,delete", "remove", RUN, "Remove the run; shows first what is deleted", "remove", 64),
     Key("slash", "filter", VIEW, "Filter by words or fields: tag:good state:failed", "filter", 85),
     Key(
@@ -384,6 +387,28 @@ class RunsScreen(FramedScreen):
         from tui.screens.compare import CompareScreen
 
         self.app.push_screen(CompareScreen(run_paths))
+
+    def action_queue(self, what: str) -> None:
+        """Of the run under the cursor: its place, or its release."""
+        entry = self.under_cursor()
+        if entry is None or entry.listing.state is not RunState.QUEUED:
+            self.say("This run is not queued.", "dim", 4.0)
+        elif self.plasma.read_only:
+            self.say(READ_ONLY, "dim", 4.0)
+        else:
+            backend, key = self.plasma.backend, entry.key
+
+            def order() -> str:
+                path = backend.run_path(key)
+                if what == "release":
+                    return backend.release(path).text
+                return backend.move_in_queue(path, what).text
+
+            self._look(order, self._ordered)
+
+    def _ordered(self, text: str) -> None:
+        self.say(f"{text[:1].upper()}{text[1:]}.", "text", 6.0)
+        self.read_again()
 
     def action_remove(self) -> None:
         """The marked runs, else the one under the cursor."""

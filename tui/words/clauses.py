@@ -21,6 +21,8 @@ class Kind(StrEnum):
     CHECKING = "Checking"
     READY = "Ready"
     NOT_READY = "Not ready"
+    QUEUED = "Queued"
+    HELD = "Held"
     STARTING = "Starting"
     HEALTHY = "Healthy"
     WATCH = "Watch"
@@ -41,10 +43,11 @@ class Kind(StrEnum):
 #: shape and role by kind; of all others, those of trouble
 _LOOKS = {
     **dict.fromkeys(
-        (Kind.READING, Kind.CHECKING, Kind.STARTING, Kind.FINISHING), (glyphs.WAITING, "accent")
+        (Kind.READING, Kind.CHECKING, Kind.QUEUED, Kind.STARTING, Kind.FINISHING),
+        (glyphs.WAITING, "accent"),
     ),
     **dict.fromkeys((Kind.READY, Kind.HEALTHY, Kind.SUCCEEDED), (glyphs.YES, "good")),
-    Kind.WATCH: (glyphs.WARN, "warn"),
+    **dict.fromkeys((Kind.WATCH, Kind.HELD), (glyphs.WARN, "warn")),
     Kind.STOPPING: (glyphs.BUSY, "warn"),
     **dict.fromkeys((Kind.STOPPED, Kind.ENDED), (glyphs.STOPPED, "warn")),
     Kind.LOST: (glyphs.LOST, "bad"),

@@ -53,6 +53,8 @@ def why_not(order: str, snapshot: RunSnapshot | None, around: Around) -> str | N
         return "This run was imported: nothing can be started for it."
     if order == "approve" and around.approved:
         return "This smoke test is already approved: s starts the long run."
+    if snapshot.state is RunState.QUEUED and order not in ("stop", "adopt"):
+        return "This run is queued: a removes it from the queue."
     return _ON_A_RUN[order](snapshot)
 
 
@@ -134,6 +136,7 @@ _LOOKS = {*_REVIEWS, "console", "flags"}
 _BEFORE: dict[str, Callable[[RunSnapshot | None, Around], str | None]] = {
     "start": _start,
     "smoke": _start,
+    "enqueue": _start,
     "preflight": _preflight,
     "fix": _fix,
     "edit": _file,
@@ -146,7 +149,7 @@ _BEFORE: dict[str, Callable[[RunSnapshot | None, Around], str | None]] = {
 
 
 def _stop(snapshot: RunSnapshot) -> str | None:
-    if is_live(snapshot):
+    if is_live(snapshot) or snapshot.state is RunState.QUEUED:
         return None
     if snapshot.state is RunState.LOST:
         return "Nothing to stop: no process of this run is alive on this machine."

@@ -66,25 +66,29 @@ def price_of_stopping(
 
 def stop_question(snapshot: RunSnapshot, name: str) -> Question:
     """The dialogue for the key `stop`."""
+    if snapshot.state is RunState.QUEUED:
+        facts = ("It has not been started: no file of a training exists.",)
+        choice = Choice("default", "Remove it from the queue")
+        return Question(f"Remove {name} from the queue?", facts, (choice,))
     progress = progress_of(snapshot)
-    facts = [_where(progress), sentence(price_of_stopping(progress))]
+    lines = [_where(progress), sentence(price_of_stopping(progress))]
     status = snapshot.status
     if status is not None and status.saving_since is not None:
-        facts.append("A checkpoint is being written now; the stop waits until it is complete.")
+        lines.append("A checkpoint is being written now; the stop waits until it is complete.")
     choices: list[Choice] = []
     if snapshot.state is RunState.STOPPING:
-        facts.append("A stop is already in progress.")
+        lines.append("A stop is already in progress.")
     else:
         if status is not None and status.stop_after_save:
             who = "The guard requested a stop" if status.stop_by == GUARD else "A stop"
             ordered = "" if status.stop_by == GUARD else " is already requested"
-            facts.append(f"{who} after {next_save(snapshot, progress)}{ordered}.")
+            lines.append(f"{who} after {next_save(snapshot, progress)}{ordered}.")
             choices.append(Choice("cancel", "Keep training (cancel the stop)"))
         else:
-            choices += _after_save(snapshot, progress, facts)
+            choices += _after_save(snapshot, progress, lines)
         choices.append(Choice("default", "Stop now"))
     choices.append(Choice("now", "Kill it without waiting", typed=True))
-    return Question(f"Stop {name}?", tuple(facts), tuple(choices))
+    return Question(f"Stop {name}?", tuple(lines), tuple(choices))
 
 
 def next_save(snapshot: RunSnapshot, progress: Progress) -> str:

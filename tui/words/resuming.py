@@ -15,13 +15,14 @@ from tui.words.questions import Choice, Question
 #: by order: its answer, and the safe one
 ANSWERS = {
     "start": (Choice("start", "Start"), "Don't start"),
+    "enqueue": (Choice("enqueue", "Queue"), "Don't start"),
     "resume": (Choice("resume", "Resume"), "Cancel"),
     "retry": (Choice("retry", "Retry"), "Cancel"),
 }
 
 
 def preview_question(order: str, preview: Preview) -> Question:
-    """`order`: start, resume or retry."""
+    """`order`: start, enqueue, resume or retry."""
     answer = ANSWERS[order][0]
     if preview.existing:
         what = count(len(preview.existing), "existing file")

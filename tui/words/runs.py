@@ -346,7 +346,7 @@ class RunBoard:
         return self._matched[1]
 
     def _all(self) -> list[Entry]:
-        """Live runs first; equal ones newest first; without a value last."""
+        """Live runs first, then the queue in its order; equal ones newest first; without a value last."""
         if self._ordered is None:
             entries = list(self._entries.values())
             entries.sort(key=lambda one: (one.listing.created_at, one.listing.id), reverse=True)
@@ -356,8 +356,17 @@ class RunBoard:
             known = [one for one in entries if values[one] is not None]
             known.sort(key=values.__getitem__, reverse=self.down)  # type: ignore[arg-type]
             found = known + [one for one in entries if values[one] is None]
-            self._ordered = [o for o in found if o.live] + [o for o in found if not o.live]
+            queued = [o for o in found if o.listing.state is RunState.QUEUED]
+            queued.sort(key=lambda one: _queue_place(one.listing))
+            live = [o for o in found if o.live and o.listing.state is not RunState.QUEUED]
+            self._ordered = live + queued + [o for o in found if not o.live]
         return self._ordered
+
+
+def _queue_place(one: RunListing) -> float:
+    """Those without one last."""
+    place = one.waiting.place if one.waiting is not None else None
+    return place if place is not None else math.inf
 
 
 def _entry(before: Entry | None, one: RunListing) -> Entry:

@@ -83,7 +83,10 @@ def overwrite(facts: Facts) -> Finding:
         return passed(f"{evidence} of a test", detail)
     files = [folder / one.name for one in existing]
     # not while another run writes them, and not the state to resume
-    free = same_target(str(folder), name) is None and facts.path("resume") not in files
+    free = (
+        same_target(str(folder), name, but=facts.run_id) is None
+        and facts.path("resume") not in files
+    )
     cure = move_cure("overwrite", "move the old files away", files) if free else None
     return warned(evidence, detail, "choose another output_name, or move the files", cure)
 
@@ -113,10 +116,11 @@ def other_run(facts: Facts) -> Finding:
     folder = facts.path("output_dir")
     if folder is None:
         return skipped("no output_dir")
-    if (other := same_target(str(folder), facts.text("output_name"))) is not None:
+    other = same_target(str(folder), facts.text("output_name"), but=facts.run_id)
+    if other is not None:
         detail = f"Run {other.id} is writing the same files right now."
         return failed(other.id, detail, f"plasma-tui stop {other.id}")
-    live = [run.id for run in live_runs()]
+    live = [run.id for run in live_runs() if run.id != facts.run_id]
     if not live:
         return passed("none", "No other run is live.")
     return passed(f"{count(len(live), 'run')} elsewhere", f"Also running: {', '.join(live)}.")

@@ -22,6 +22,7 @@ ELSEWHERE = {
     "runner.hardware.amd", "runner.hardware.apple", "runner.hardware.nvidia",  # when it starts to read
     "runner.history.samples",  # in the process of the summary
     "runner.trainers.sd_scripts.file_sizes", "runner.trainers.sd_scripts.forecast",  # before a start
+    "runner.preflight.registry",  # before the start of a queued run
 }  # fmt: skip
 
 

@@ -1,0 +1,118 @@
+"""What waiting processes and supervisors of queued runs share: becoming the other program, holding a run, its
+status.json, and the list of GPUs. Few imports: see `runner.supervisor.waiting`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import astuple, replace
+from pathlib import Path
+
+from runner.files.atomic import replace_file
+from runner.files.private import FILE_MODE, private_folder
+from runner.files.regular_file import read_bytes
+from runner.store import queue, slots
+from runner.store.queue import Mark
+from runner.store.rundir import RunDir
+from runner.store.slots import Gpu
+
+GPUS_TIMEOUT_S = 30.0
+STATUS_LIMIT_BYTES = 256_000_000
+
+
+def become(
+    run: RunDir, lock: int, what: str, env: dict[str, str] | None = None,
+    fds: Sequence[int] = (), visible: str = "",
+) -> None:  # fmt: skip
+    """This process runs itself again, from the files as they are now. Returns only if that is not possible.
+    `what`: see `runner.supervisor.detach`."""
+    from runner.process.spawn import module_command, shell_environment
+
+    more = (visible,) if visible else ()
+    command = module_command("runner.supervisor.detach", str(run.path), str(lock), what, *more)
+    for fd in (lock, *fds):
+        os.set_inheritable(fd, True)
+    try:
+        sys.stderr.flush()
+        os.execve(command[0], command, shell_environment() if env is None else env)
+    except OSError as error:
+        print(f"cannot run {command[0]}: {error}", file=sys.stderr)
+    for fd in (lock, *fds):
+        os.set_inheritable(fd, False)
+
+
+def hold(run: RunDir, mark: Mark, why: str) -> None:
+    """The run stays in the queue and does not start before it is released. Raises OSError."""
+    queue.write_mark(run, replace(mark, held=why))
+
+
+def write_status(run: RunDir, mark: Mark, reason: str = "") -> None:
+    """status.json of a waiting attempt; what earlier attempts achieved stays in it. Raises OSError."""
+    found: dict[str, object] = {}
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        found = json.loads(read_bytes(run.status, STATUS_LIMIT_BYTES, follow=False))
+    waiting = {"reason": mark.held or reason, "held": bool(mark.held)}
+    now = time.time()
+    if found.get("attempt") != mark.attempt or found.get("state") != "queued":
+        gone = (
+            "outcome",
+            "cause",
+            "trainer_pid",
+            "trainer_created_at",
+            "keeper_pid",
+            "pgid",
+            "eta_s",
+        )
+        found = {key: value for key, value in found.items() if key not in gone}
+        found |= {"schema": 1, "reasons": [], "phase": "launching", "phase_since": now}
+    found |= {
+        "state": "queued", "attempt": mark.attempt, "heartbeat_at": now,
+        "supervisor_pid": os.getpid(), "waiting": waiting,
+    }  # fmt: skip
+    replace_file(run.status, json.dumps(found).encode(), mode=FILE_MODE)
+
+
+# --------------------------------------------------------------------------- GPUs
+
+
+def list_gpus() -> list[Gpu] | None:
+    """None: no answer."""
+    from runner.process.spawn import module_command
+
+    if sys.platform == "darwin":
+        return []
+    try:
+        found = subprocess.run(
+            module_command("runner.hardware.list_gpus"),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            timeout=GPUS_TIMEOUT_S,
+        )  # fmt: skip
+        return [
+            Gpu(str(key), str(kind), int(index)) for key, kind, index in json.loads(found.stdout)
+        ]
+    except (OSError, subprocess.SubprocessError, ValueError, TypeError):
+        return None
+
+
+def _gpus_file(home: Path, mark: Mark) -> Path:
+    return slots.slots_folder(home, mark.host) / "gpus.json"
+
+
+def known_gpus(home: Path, mark: Mark) -> list[object]:
+    """Those that this queue has used."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        found = json.loads(read_bytes(_gpus_file(home, mark), follow=False))
+        return found if isinstance(found, list) else []
+    return []
+
+
+def remember_gpus(home: Path, mark: Mark, gpus: Sequence[Gpu]) -> None:
+    path = _gpus_file(home, mark)
+    private_folder(path.parent)
+    replace_file(path, json.dumps([astuple(gpu) for gpu in gpus]).encode(), mode=FILE_MODE)

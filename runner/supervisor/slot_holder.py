@@ -1,0 +1,86 @@
+"""The slots of a running training, see `runner.store.slots`: those of a queued run since its turn, those that
+an earlier supervisor held, or a share in the slots that a plain start uses."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+from runner.config.slot_needs import needs_of
+from runner.hardware.list_gpus import usable
+from runner.model import HardwareSample
+from runner.process.spawn import shell_environment
+from runner.store import queue, slots
+from runner.store.slots import BadSlots, Gpu, Held, Holder
+from runner.supervisor.context import AttemptContext
+
+
+class SlotHolder:
+    def __init__(self, context: AttemptContext, held: Sequence[Held] = ()) -> None:
+        """`held`: the locks of a queued attempt."""
+        run = context.run
+        self._context, self._held = context, list(held)
+        self._folder = slots.slots_folder(queue.home_of(run), queue.this_host())
+        self._plain = False
+        self._starting: Held | None = None
+        self._over = False
+
+    def descriptors(self) -> tuple[int, ...]:
+        """For the keeper, which holds them until it exits."""
+        return tuple(one.fd for one in self._held)
+
+    def begin_plain(self) -> None:
+        """Before a plain start: the queue takes no slot until this training has its share. Never waits."""
+        self._plain = True
+        with contextlib.suppress(OSError):
+            self._starting = slots.begin_plain(self._folder)
+
+    def hold(self, sample: HardwareSample | None) -> None:
+        """Repeated: take again what an earlier supervisor held, or a share, as soon as it is free. `sample`:
+        with the machine's GPUs; None: none yet."""
+        if self._held or self._over:
+            return
+        run, attempt = str(self._context.run.path), self._context.attempt
+        with contextlib.suppress(OSError):
+            known = slots.named_by(self._folder, run, attempt)
+            if known is not None:
+                self._held = slots.retake(self._folder, known)
+            elif self._plain and sample is not None and _answered(sample):
+                self._share(sample, Holder(run, attempt, alone=False))
+        if self._ended():  # meanwhile
+            self.release()
+
+    def _share(self, sample: HardwareSample, holder: Holder) -> None:
+        gpus = [Gpu(*one) for one in usable(sample.gpus)]
+        env = shell_environment()
+        try:
+            usable_slots = slots.offered(gpus, env.get(slots.VARIABLE, ""))
+            wanted = slots.units(usable_slots, needs_of(self._context.plan, env))
+        except BadSlots:
+            wanted = []
+        taken: set[str] = set()
+        for fits in wanted:
+            for slot in fits:
+                if slot.name not in taken:
+                    taken.add(slot.name)
+                    if (held := slots.share(self._folder, slot, holder)) is not None:
+                        self._held.append(held)
+                    break
+        if self._starting is not None:
+            slots.release([self._starting])
+            self._starting = None
+
+    def _ended(self) -> bool:
+        return self._over
+
+    def release(self) -> None:
+        """The training has ended. The keeper's copies end with it."""
+        self._over = True
+        starting = [self._starting] if self._starting is not None else []
+        slots.release([*self._held, *starting])
+        self._held, self._starting = [], None
+
+
+def _answered(sample: HardwareSample) -> bool:
+    """Is it known which GPUs this machine has?"""
+    return bool(sample.gpus) or {"nvidia", "amd"} <= sample.reasons.keys()

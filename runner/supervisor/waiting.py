@@ -1,0 +1,295 @@
+"""A queued run's process, until its turn: holds the run's lock, keeps its entry in the queue, replaces a dead
+neighbour, and, as the first entry that is not held, tries for a slot. Then it runs itself again
+(`os.execve`: same pid and locks, the environment of the starter's shell) as the supervisor.
+
+In: queued.json, the queue folder, slot locks, the inbox. Out: status.json with `waiting`. It imports little
+and wakes twice a second, so that a thousand may wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner.store import queue, slots
+from runner.store.liveness import HeldLock, keep_lock, lock_held, take_lock
+from runner.store.queue import Entry, Mark
+from runner.store.rundir import RunDir
+from runner.store.slots import BadSlots, Gpu, Held, Holder, Needs, Slot
+from runner.supervisor.handing_over import (
+    become,
+    hold,
+    known_gpus,
+    list_gpus,
+    remember_gpus,
+    write_status,
+)
+
+TICK_S = 0.5
+HEARTBEAT_S = 30.0
+NEIGHBOUR_S = 2.0
+#: a started supervisor needs this long to take its lock on a busy machine
+REVIVED_S = 15.0
+#: GPUs are listed by a child process
+GPUS_S, GPUS_FRESH_S = 60.0, 20.0
+#: others put their entries back, too, after the queue folder was deleted
+REBUILT_S = 3.0
+#: after a failure to start: a full disk, a program being updated
+RETRY_S = 20.0
+#: a training without a lock in the only free slot: searching for it reads the process table
+OCCUPIED_S = 5.0
+#: how long storing the notification of a held run may take
+NOTICE_S = 60.0
+IGNORED = ("SIGHUP", "SIGINT", "SIGPIPE")
+
+NO_GPU = (
+    "no GPU of its slots responds now: see `plasma-tui hardware`, or queue it with PLASMA_SLOTS=1"
+)
+
+
+def main(path: str, lock_fd: int | None = None, *, later: bool = False) -> int:
+    """Wait for the turn of this run's queued attempt, unless another process does. `lock_fd`: the run's lock,
+    inherited; `later`: its last turn failed a moment ago. Only returns without a turn; else this process
+    becomes another program."""
+    run = RunDir(Path(path))
+    for name in IGNORED:
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    held = lock_fd if lock_fd is not None and keep_lock(run.lock, lock_fd) else take_lock(run.lock)
+    if held is None:
+        return 0
+    waiting = _Waiting(run, HeldLock(run.lock, held))
+    if later:
+        waiting.put_off()
+    return waiting.work()
+
+
+class _Waiting:
+    def __init__(self, run: RunDir, lock: HeldLock) -> None:
+        self._run, self._lock = run, lock
+        self._home = queue.home_of(run)
+        self._mark_seen: tuple[int, int] | None = None
+        self._mark: Mark | None = None
+        self._folder_seen: int | None = None
+        self._order: list[Entry] = []
+        self._beat_at = self._neighbour_at = self._gpus_at = self._try_at = -REVIVED_S
+        self._gpus: list[Gpu] | None = None
+        self._revived: dict[str, float] = {}
+        self._written: tuple[object, ...] | None = None
+        self._reason = ""
+
+    def put_off(self) -> None:
+        self._try_at = time.monotonic() + RETRY_S
+        self._reason = "its trainer could not be started: see supervisor.log"
+
+    def work(self) -> int:
+        while True:
+            if not self._run.is_there:  # deleted
+                if self._mark is not None:
+                    queue.remove(self._folder(self._mark), self._run.id)
+                return 0
+            mark = self._read_mark()
+            if mark is None:
+                become(self._run, self._lock.fd, "watch")
+                return 1
+            self._tick(mark)
+            time.sleep(TICK_S)
+
+    def _folder(self, mark: Mark) -> Path:
+        return queue.queue_folder(self._home, mark.host)
+
+    def _read_mark(self) -> Mark | None:
+        """None: nothing is queued. Replaced by a release, or deleted."""
+        try:
+            found = self._run.queued.stat()
+        except OSError:
+            return None
+        seen = found.st_ino, found.st_mtime_ns
+        if seen != self._mark_seen:
+            self._mark, self._mark_seen = queue.read_mark(self._run), seen
+            self._folder_seen = None
+        if self._mark is None or self._run.started(self._mark.attempt).exists():
+            return None
+        return self._mark
+
+    def _tick(self, mark: Mark) -> None:
+        """A full or read-only disk costs a turn, never the process."""
+        now = time.monotonic()
+        self._heartbeat(mark, now)
+        if self._has_orders():
+            self._become("stop", mark, ())
+        with contextlib.suppress(OSError):
+            self._keep_entry(mark)
+        if now - self._neighbour_at >= NEIGHBOUR_S:
+            self._neighbour_at = now
+            self._check_neighbour(now)
+        if not mark.held and now >= self._try_at and self._is_first():
+            try:
+                self._try(mark, now)
+            except BadSlots as error:
+                self._hold(mark, str(error))
+            except OSError as error:
+                self._reason, self._try_at = f"cannot be started now: {error}", now + RETRY_S
+
+    # ----------------------------------------------------------------- the queue
+
+    def _has_orders(self) -> bool:
+        with contextlib.suppress(OSError), os.scandir(self._run.inbox) as found:
+            return any(one.name.endswith(".json") and one.name[0].isdigit() for one in found)
+        return False
+
+    def _keep_entry(self, mark: Mark) -> None:
+        """Read the order if it changed; put back a missing entry."""
+        folder = self._folder(mark)
+        try:
+            seen: int | None = folder.stat().st_mtime_ns
+        except OSError:
+            seen = None
+        if seen is not None and seen == self._folder_seen:
+            return
+        order = queue.entries(folder)
+        mine = next((one for one in order if one.run_id == self._run.id), None)
+        if mine is None:  # or renamed while it was read
+            order = queue.entries(folder)
+            mine = next((one for one in order if one.run_id == self._run.id), None)
+        wanted = Entry(mine.place if mine else mark.place, self._run.id, bool(mark.held))
+        if mine is None:
+            queue.add(folder, wanted)
+            self._try_at = time.monotonic() + REBUILT_S
+        elif mine != wanted:
+            queue.change(folder, mine, wanted)
+        # a change within the clock's tick after this reading must be seen
+        self._order = sorted([*(one for one in order if one is not mine), wanted])
+        fresh = seen is None or time.time_ns() - seen < 2_000_000_000 or mine != wanted
+        self._folder_seen = None if fresh else seen
+
+    def _is_first(self) -> bool:
+        for entry in self._order:
+            if entry.run_id == self._run.id:
+                return True
+            if entry.held:
+                continue
+            if queue.waits(self._home, entry):
+                return False
+            self._drop(entry)
+        return False
+
+    def _drop(self, entry: Entry) -> None:
+        """A leftover of an attempt that was started or taken out."""
+        mark = self._mark
+        if mark is not None:
+            with contextlib.suppress(OSError):
+                (self._folder(mark) / entry.name).unlink()
+
+    def _check_neighbour(self, now: float) -> None:
+        """The entry before this one; for the first, the last one: a ring, so one survivor restores all."""
+        at = next((n for n, one in enumerate(self._order) if one.run_id == self._run.id), None)
+        if at is None or len(self._order) < 2:
+            return
+        entry = self._order[at - 1]
+        run = RunDir(self._home / "runs" / entry.run_id)
+        if lock_held(run.lock):
+            self._revived.pop(entry.run_id, None)
+            return
+        if not queue.waits(self._home, entry):
+            self._drop(entry)
+        elif now - self._revived.get(entry.run_id, -REVIVED_S) >= REVIVED_S:
+            from runner.store.starting import start_supervisor
+
+            self._revived[entry.run_id] = now
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                start_supervisor(run)
+
+    # ----------------------------------------------------------------- its turn
+
+    def _try(self, mark: Mark, now: float) -> None:
+        """Raises BadSlots, OSError."""
+        if now - self._gpus_at >= GPUS_S or self._gpus is None:
+            self._list_gpus(mark, now)
+        if self._gpus is None:
+            self._reason, self._try_at = NO_GPU, now + RETRY_S
+            return
+        folder = slots.slots_folder(self._home, mark.host)
+        if not slots.nothing_starts(folder):
+            return
+        found = self._take(mark, folder)
+        if found and now - self._gpus_at > GPUS_FRESH_S:  # the GPU may have vanished since
+            slots.release([held for _, held in found])
+            self._list_gpus(mark, now)
+            found = self._take(mark, folder) if self._gpus is not None else []
+        if not found:
+            return
+        self._folder_seen = None  # listing the GPUs may have taken seconds
+        self._keep_entry(mark)
+        if self._is_first() and self._read_mark() == mark:
+            self._become("start", mark, found)
+            self._try_at = now + RETRY_S
+        slots.release([held for _, held in found])
+
+    def _take(self, mark: Mark, folder: Path) -> list[tuple[Slot, Held]]:
+        usable = slots.offered(self._gpus or (), mark.env.get(slots.VARIABLE, ""))
+        if not usable:
+            self._reason = NO_GPU
+            return []
+        wanted = slots.units(usable, Needs(mark.count, mark.gpus))
+        self._reason = ""
+        holder = Holder(str(self._run.path), mark.attempt, alone=True)
+        return slots.take(folder, wanted, holder, self._lives)
+
+    def _lives(self, holder: Holder) -> bool:
+        """Does a training live whose supervisor and keeper do not?"""
+        run = RunDir(Path(holder.run))
+        if not run.path.is_dir():
+            return False
+        from runner.store.unrecorded import still_runs  # rarely needed, by one process at a time
+
+        if still_runs(run):
+            self._try_at = time.monotonic() + OCCUPIED_S
+            self._reason = f"its slot is still used by the training of run {run.id}"
+            return True
+        return False
+
+    def _list_gpus(self, mark: Mark, now: float) -> None:
+        """By a child: the driver may hang, and its library is large. None: no answer, or every GPU that was
+        there is gone."""
+        self._gpus_at = now
+        self._gpus = list_gpus()
+        number = mark.env.get(slots.VARIABLE, "").strip().isdigit()
+        if not self._gpus and not number and known_gpus(self._home, mark):
+            self._gpus = None
+        if self._gpus:
+            with contextlib.suppress(OSError):
+                remember_gpus(self._home, mark, self._gpus)
+
+    def _hold(self, mark: Mark, why: str) -> None:
+        from runner.process.spawn import module_command
+
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            hold(self._run, mark, why)
+            command = module_command("runner.supervisor.held_notice", str(self._run.path))
+            subprocess.run(command, stdin=subprocess.DEVNULL, timeout=NOTICE_S)
+
+    def _become(self, what: str, mark: Mark, found: Sequence[tuple[Slot, Held]]) -> None:
+        words = ",".join(f"{held.fd}:{slot.name}" for slot, held in found)
+        env = mark.env | {}
+        chosen = slots.visible([slot for slot, _ in found]) if mark.gpus is None else {}
+        become(
+            self._run, self._lock.fd, words or what, env,
+            tuple(held.fd for _, held in found), json.dumps(chosen) if chosen else "",
+        )  # fmt: skip
+
+    # ----------------------------------------------------------------- status.json
+
+    def _heartbeat(self, mark: Mark, now: float) -> None:
+        told = (mark.attempt, mark.held, self._reason)
+        if told == self._written and now - self._beat_at < HEARTBEAT_S:
+            return
+        self._lock.hold()
+        with contextlib.suppress(OSError):
+            write_status(self._run, mark, self._reason)
+            self._written, self._beat_at = told, now
