@@ -7,6 +7,7 @@ while a list of runs is in front.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from tui.backend.door import Backend
 
 INTERVAL_S = 10.0
+#: and it is left alone so many times as long as its answer took: a busy machine, or one of thousands of runs
+REST_TIMES = 10.0
 
 
 class HostsAnswered(Message, bubble=False):
@@ -82,7 +85,7 @@ class HostFeed:
 
     def _run(self, host: Host) -> None:
         while not self._stopped.is_set():
-            before = self._states[host.name]
+            before, began = self._states[host.name], time.monotonic()
             try:
                 found = self._backend.ask_host(host, before, self._stopped)
             except Exception as error:  # border: whatever a host answers must not end the screen
@@ -92,5 +95,6 @@ class HostFeed:
             with self._lock:
                 self._states[host.name] = found
             self._post(HostsAnswered())
-            self._stopped.wait(self._interval_s)
+            rest_s = REST_TIMES * (time.monotonic() - began) if not found.problem else 0.0
+            self._stopped.wait(max(self._interval_s, rest_s))
             self._watched.wait()

@@ -46,10 +46,8 @@ def collect(
     def take(name: str, data: bytes) -> str:
         room = limit_bytes if name == "out" else ERROR_BYTES
         kept[name] += data[: max(0, room - len(kept[name]))]
-        return f"sent more than {limit_bytes >> 20} MiB" if name == "out" and _full() else ""
-
-    def _full() -> bool:
-        return len(kept["out"]) >= limit_bytes
+        full = name == "out" and len(kept[name]) >= limit_bytes
+        return f"sent more than {limit_bytes >> 20} MiB" if full else ""
 
     code, problem = pump(command, take, patience_s=patience_s, cancelled=cancelled)
     return Answer(code, bytes(kept["out"]), bytes(kept["err"]), problem)

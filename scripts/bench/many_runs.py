@@ -50,7 +50,7 @@ def _make(number: int, at: float, dice: random.Random) -> Path:
     name = f"{project}_v{number}"
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(at))
     run = RunDir(runs_root() / f"{stamp}-{project}-v{number}-{dice.randrange(65536):04x}")
-    run.path.mkdir(parents=True)
+    run.path.mkdir(mode=0o700, parents=True)
     outcome = dice.choice(OUTCOMES)
     step = STEPS if outcome is Outcome.SUCCEEDED else dice.randrange(30, STEPS)
     spec = _spec(run.id, name, project, at)

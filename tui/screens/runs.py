@@ -157,6 +157,7 @@ class RunsScreen(FramedScreen):
         lines = self.query_one("#hosts", Lines)
         lines.styles.height, lines.display = rows, rows > 0
         lines.repaint()
+        self.repaint_heading()
         if self._here is not None and self.board.take(*self._all()):
             self.query_one(RunList).empty = "No run matches."
         self._show()
@@ -203,6 +204,10 @@ class RunsScreen(FramedScreen):
         self.query_one(RunList).show(board.lines(), look, typed=typed)
         self.repaint_heading()
         self.on_run_list_moved()
+
+    def runs_title(self) -> str:
+        others = self._hosts is not None and self._hosts.states()
+        return "Runs, here and on your hosts" if others else "Runs on this machine"
 
     def _silent(self) -> frozenset[str]:
         states = self._hosts.states() if self._hosts is not None else ()

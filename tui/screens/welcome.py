@@ -103,7 +103,7 @@ class WelcomeScreen(RunsScreen):
             line = Span(f" {crop(text, inner)}", role)
             rows.append((Span(f" {mark} ", "accent"), cell(key, 6, "key"), line))
         rows += [EMPTY] * max(1, height - 1 - len(rows))
-        rows.append((Span("  "), Span("Runs on this machine", "title"), Span("  / filter", "dim")))
+        rows.append((Span("  "), Span(self.runs_title(), "title"), Span("  / filter", "dim")))
         if len(rows) > height:
             rows = [row for row in rows if row not in (EMPTY, bar)]
         return rows

@@ -20,12 +20,11 @@ def host_lines(states: Iterable[HostRuns], now: float) -> list[str]:
 
 
 def host_line(one: HostRuns, now: float) -> str:
-    """`gpu2: no answer since 14:02 (Connection refused); its runs as of 3 min ago`; empty: all is well."""
+    """`gpu2: no answer since 14:02; its runs as of 3 min ago (timed out)`; empty: all is well."""
     name = clean(one.host, 60)
     if one.problem:
-        return (
-            f"{name}: no answer{_since(one.since, now)} ({clean(one.problem, 200)}){_age(one, now)}"
-        )
+        since, age, why = _since(one.since, now), _age(one, now), clean(one.problem, 200)
+        return f"{name}: no answer{since}{age} ({why})"
     if one.total > len(one.runs):
         return f"{name}: {len(one.runs)} of {one.total} runs are listed"
     return ""

@@ -100,7 +100,8 @@ def test_a_host_that_does_not_answer_is_one_line_and_its_last_list_stays(
     assert main(["runs", "--host", "gpu"]) == 1
     shown = capsys.readouterr()
     assert len(shown.out.splitlines()) == 3
-    assert shown.err.startswith("gpu: no answer (connect to gpu: timed out); its runs as of ")
+    assert shown.err.startswith("gpu: no answer; its runs as of ")
+    assert shown.err.endswith(" (connect to gpu: timed out)\n")
 
 
 def test_hosts_that_nobody_named_are_not_waited_for(
