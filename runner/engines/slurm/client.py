@@ -94,11 +94,13 @@ def _run(command: Sequence[str], timeout_s: float, stdin: str = "") -> str:
 def _sentence(printed: str) -> str:
     """The last complaint, without the program's name."""
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
-    words = [re.sub(r"^\w+: (?:error|fatal): ", "", line) for line in lines]
+    words = [re.sub(_HEADS, "", line) for line in lines]
     known = [word for word in words if not word.startswith("allocation failure")]
     return (known or words or ["no message"])[-1][:300].rstrip(".")
 
 
+#: what goes before a complaint
+_HEADS = re.compile(r"^\w+: (?:error|fatal): (?:Batch job submission failed: )?")
 _SILENCE = re.compile(
     r"unable to contact|socket timed out|connection (?:refused|timed out)|zero bytes|communication"
     r"|could not establish|fetch.?config|not responding",
