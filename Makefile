@@ -2,13 +2,14 @@
 # make test    all tests                                make test ARGS='-k config'
 # make test-fast  unit and screen tests, without those marked slow
 # make lint    style, types, import rules               make bench                   the measurements (less than 5 minutes)
+# make test-slurm  jobs on a private Slurm: needs root and `apt-get install slurm-wlm munge`, else skipped
 # make torture faults at random moments of real trainings; make torture ARGS='--points 1000 --jobs 2 --seed 7'
 # make fuzz    every reader against damaged files, an hour; make fuzz ARGS='--minutes 10 --only console'
 # make soak    a million steps, compressed in time       make soak ARGS='floods lines'    floods and other torture
 # make docs    pages and pictures of docs/              make docs ARGS=--pages          without the pictures
 # make audit   known vulnerabilities of the packages, where the service can be reached
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint bench torture fuzz soak docs audit clean
+.PHONY: help demo test test-fast test-slurm lint bench torture fuzz soak docs audit clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -39,6 +40,9 @@ test: $(INSTALLED)
 
 test-fast: $(INSTALLED)
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup -m 'not slow' tests/unit tests/screens $(ARGS)
+
+test-slurm: $(INSTALLED)
+	@$(PYTHON) -m pytest -rs tests/slurm $(ARGS)
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .

@@ -31,9 +31,10 @@ log = logging.getLogger("following")
 def follow(run: RunDir, attempt: int) -> str:
     """Submit the attempt after this one, if the job's end alone ended it. What was done, or why nothing was;
     "": the training needs no further job."""
-    snapshot = RunReader(run.path, console=False).read_all()
+    # a reader shows it as stopping until this is done
+    snapshot = replace(RunReader(run.path, console=False).read_all(), state=RunState.ENDED)
     status = snapshot.status
-    if status is None or snapshot.state is not RunState.ENDED or status.attempt != attempt:
+    if status is None or status.state is not RunState.ENDED or status.attempt != attempt:
         return f"attempt {attempt} has no verdict of its own, so no further job is submitted"
     if not ended_by_slurm(snapshot) or stopped_by_person(run, attempt):
         return ""

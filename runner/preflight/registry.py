@@ -31,6 +31,8 @@ OF_THIS_MACHINE = frozenset(
     ("device", "launcher", "mps", "mps_traps", "mps_fallback", "precision", "torch_build", "xformers",
      "bitsandbytes", "triton", "gpu_users", "memory", "memory_need", "workers", "logout", "sleep")
 )  # fmt: skip
+#: only asked where a cluster trains
+OF_A_CLUSTER = frozenset(("slurm", "shared_files"))
 _ELSEWHERE = "on a node", "The training runs on a node of the cluster, not on this machine."
 _WORKERS = 6
 
@@ -50,7 +52,9 @@ def run_checks(
     """
     cancelled = cancel or threading.Event()
     facts = Facts(config, smoke=smoke, cancelled=cancelled, run_id=run_id)
-    wanted = sorted((check for check in checks if slow or not check.slow), key=lambda c: c.slow)
+    left_out = OF_A_CLUSTER if config.engine.is_local else frozenset()
+    asked = (check for check in checks if (slow or not check.slow) and check.name not in left_out)
+    wanted = sorted(asked, key=lambda check: check.slow)
     pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="preflight")
     futures = [pool.submit(run_check, check, facts) for check in wanted]
     try:

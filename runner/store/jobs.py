@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 
-from runner.model import JobPhase, JobRecord, RunSpec, RunState, Status, Waiting
+from runner.model import JobPhase, JobRecord, Outcome, RunSpec, RunState, Status, Waiting
 from runner.model.units import duration
 from runner.store.attempt import newest_attempt
+from runner.store.inbox import CLUSTER
 from runner.store.journal import Unreadable, readable
 from runner.store.rundir import RunDir
 
@@ -44,6 +45,18 @@ def has_further(job: JobRecord | None, status: Status | None) -> bool:
     if job is None or job.phase is JobPhase.OVER:
         return False
     return status is None or job.attempt > status.attempt
+
+
+def continues(spec: RunSpec, job: JobRecord | None, status: Status, now: float) -> bool:
+    """Does the job that ended this attempt still have to ask for the next one?"""
+    if job is None or job.attempt != status.attempt or job.problem:
+        return False
+    if not spec.engine.requeue or job.phase is JobPhase.OVER:
+        return False
+    cause = status.cause.key if status.cause is not None else ""
+    by_job = status.stop_by == CLUSTER or cause.startswith("slurm_")
+    over = status.outcome in (Outcome.STOPPED, Outcome.KILLED)
+    return by_job and over and abs(now - status.heartbeat_at) < HEARTBEAT_LIMIT_S
 
 
 def state_by_job(job: JobRecord | None, status: Status | None, now: float) -> RunState:

@@ -30,7 +30,7 @@ from runner.model import (
     Waiting,
 )
 from runner.store.identity import without_replaced
-from runner.store.jobs import HEARTBEAT_LIMIT_S, has_further, state_by_job, waiting_of
+from runner.store.jobs import HEARTBEAT_LIMIT_S, continues, has_further, state_by_job, waiting_of
 from runner.store.journal import ROW, readable
 from runner.store.liveness import is_keeper, lock_held
 from runner.store.norms import NormsTable
@@ -192,6 +192,8 @@ class RunReader:
         if clustered and not alive and has_further(job, status):
             return state_by_job(job, None, time.time())
         if status is not None and status.state is RunState.ENDED:
+            if spec is not None and continues(spec, job, status, time.time()):
+                return RunState.STOPPING
             if not self.run.started(status.attempt + 1).exists():
                 # a resume holds the lock from the moment it writes its plan
                 resumed = alive and self.run.attempt(status.attempt + 1).exists()

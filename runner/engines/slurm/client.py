@@ -219,13 +219,43 @@ def _user(uid: str) -> str:
     return f"uid {uid}" if uid.strip() else ""
 
 
-def partitions() -> dict[str, int]:
-    """The partitions with their number of nodes. Raises SlurmError."""
-    found: dict[str, int] = {}
-    for line in _run(["sinfo", "-h", "-o", "%R|%D"], ASK_S).splitlines():
-        name, _, nodes = line.strip().partition("|")
-        found[name] = found.get(name, 0) + (int(nodes) if nodes.isdecimal() else 0)
-    return found
+def partitions() -> frozenset[str]:
+    """Their names. Raises SlurmError."""
+    return frozenset(_run(["sinfo", "-h", "-o", "%R"], ASK_S).split())
+
+
+def nodes(partition: str = "") -> frozenset[str]:
+    """The nodes of a partition (of all of them). Raises SlurmError."""
+    where = ["-p", partition] if partition else []
+    return frozenset(_run(["sinfo", "-h", "-N", *where, "-o", "%N"], ASK_S).split())
+
+
+def time_limit(partition: str = "") -> float | None:
+    """The longest job of a partition (of the default one), in seconds; None: no limit, or unknown. Raises
+    SlurmError."""
+    limits = []
+    for line in _run(["sinfo", "-h", "-o", "%R|%l|%P"], ASK_S).splitlines():
+        name, limit, shown = (*line.strip().split("|"), "", "")[:3]
+        if name in partition.split(",") if partition else shown.endswith("*"):
+            limits.append(seconds_of(limit))
+    known = [one for one in limits if one is not None]
+    return max(known) if known and len(known) == len(limits) else None
+
+
+def seconds_of(text: str) -> float | None:
+    """Of `90`, `1:30:00`, `2-12:00`, in Slurm's reading; None for `infinite` and anything else."""
+    days, dash, rest = text.strip().rpartition("-")
+    parts = rest.split(":")
+    if not all(part.isdecimal() for part in (*parts, *((days,) if dash else ()))):
+        return None
+    numbers = [int(part) for part in parts]
+    if dash:  # hours first
+        hours, minutes, seconds = (*numbers, 0, 0)[:3]
+        return int(days) * 86400.0 + hours * 3600 + minutes * 60 + seconds
+    if len(numbers) == 1:
+        return numbers[0] * 60.0
+    hours, minutes, seconds = (0, *numbers)[-3:]
+    return hours * 3600.0 + minutes * 60 + seconds
 
 
 # --------------------------------------------------------------------------- orders

@@ -129,6 +129,15 @@ KEYS = [
     "system_library_missing",
     "too_many_open_files",
     "torch_compile_failed",
+    # of jobs
+    "slurm_cancelled",
+    "slurm_job_failed",
+    "slurm_job_gone",
+    "slurm_node_failed",
+    "slurm_not_submitted",
+    "slurm_out_of_memory",
+    "slurm_preempted",
+    "slurm_time_limit",
 ]
 
 
@@ -146,6 +155,7 @@ def test_the_catalogue_has_every_key_and_advice_for_each() -> None:
     assert judged == {
         *("nan_from_first_step", "nan_during_training", "wrong_device"),
         *("killed_by_signal", "loss_never_changes", "stalled", "unknown"),
+        *(key for key in KEYS if key.startswith("slurm_")),
     }
 
 
