@@ -49,6 +49,8 @@ class Round:
 
     seed: int
     folder: Path
+    size: int = RUNS
+    kills: int = KILLS
     runs: list[RunDir] = field(default_factory=list)
     killed: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
@@ -85,7 +87,7 @@ class Round:
     # ------------------------------------------------------------- the round
 
     def start(self, rng: random.Random) -> None:
-        for number in range(RUNS):
+        for number in range(self.size):
             name, output = f"run{number}", self.folder / f"out{number}"
             launcher = ("--launcher",) if rng.random() < 0.4 else ()
             command = (
@@ -112,10 +114,10 @@ class Round:
             together = self.training()
             if len(together) > 1:
                 self.lost.append(f"{sorted(together)} trained at the same time in one slot")
-            if kills < KILLS and now >= next_at:
+            if kills < self.kills and now >= next_at:
                 kills += self.kill(rng)
                 next_at = time.monotonic() + rng.uniform(0.1, 2.5)
-            if kills >= KILLS and now - looked_at > 10.0:
+            if kills >= self.kills and now - looked_at > 10.0:
                 looked_at = now
                 self.look()
             time.sleep(0.1)
@@ -204,12 +206,12 @@ def _kill(process: psutil.Process) -> None:
         process.send_signal(signal.SIGKILL)
 
 
-def torture(seed: int, scratch: Path) -> Round:
+def torture(seed: int, scratch: Path, size: int = RUNS, kills: int = KILLS) -> Round:
     """One round."""
     rng = random.Random(seed)
     folder = scratch / f"queue-{seed}"
     folder.mkdir(parents=True)
-    one = Round(seed, folder)
+    one = Round(seed, folder, size, kills)
     before = {name: os.environ.get(name) for name in ("PLASMA_HOME", "PLASMA_SLOTS")}
     os.environ |= {"PLASMA_HOME": str(folder / "home"), "PLASMA_SLOTS": "1"}
     began = time.monotonic()

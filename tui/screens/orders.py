@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 KEYS = (
     Key("s", "start", RUN, "Start the training of this plasma.toml", "start", 90),
     Key("t", "smoke", RUN, "Start a smoke test: a few steps, same settings", "smoke test", 84),
-    Key("b", "enqueue", RUN, "Queue the training: it starts when a GPU is free", "queue", 50),
+    Key("b", "enqueue", RUN, "Queue the training: it starts when a GPU is free", "queue", 59),
     Key("y", "retry", RUN, "Retry with a fix; shows first what changes", "retry", 89),
     Key("y", "approve", RUN, "Approve a passed smoke test", "approve", 89),
     Key("a", "stop", RUN, "Stop the training; asks first and shows what is lost", "stop", 88),

@@ -22,6 +22,7 @@ from tui.kit.paint import Row, Span, cell, pad
 from tui.kit.painted import Painted
 from tui.text import clean, crop, crop_start, wrap
 from tui.words.cause import cause_of
+from tui.words.queue import expected, waits_for
 from tui.words.runs import (
     Curve,
     Entry,
@@ -116,6 +117,7 @@ def details(entry: Entry, glance: Glance | None) -> tuple[Detail, ...]:
     rows = (
         Detail("problem", clean(one.problem, 300), "bad"),
         Detail("why", seen.why, "warn" if one.outcome is Outcome.STOPPED else "bad"),
+        *_queued(one),
         Detail("what", _what(one)),
         Detail("tags", tags_of(one, 400), "accent"),
         Detail("note", clean(one.note, 4000)),
@@ -125,6 +127,20 @@ def details(entry: Entry, glance: Glance | None) -> tuple[Detail, ...]:
         Detail("output", seen.output if seen.output != short_path(one.project) else "", "dim"),
     )
     return tuple(row for row in rows if row.text)
+
+
+def _queued(one: RunListing) -> tuple[Detail, ...]:
+    """What a queued run waits for; when a run is expected to end."""
+    waiting = one.waiting
+    times = _joined(
+        starts=expected(waiting.expected_start_at if waiting is not None else None),
+        ends=expected(one.ends_at),
+    )
+    if waiting is None:
+        return (Detail("time", times),)
+    role = "warn" if waiting.held else "text"
+    keys = "; u releases it" if waiting.held else ""
+    return (Detail("queue", f"{waits_for(one)}{keys}", role), Detail("time", times))
 
 
 def _joined(**facts: object) -> str:
@@ -139,7 +155,11 @@ def _what(one: RunListing) -> str:
     facts = (
         _KINDS.get(kind, kind),
         _joined(
-            began=date_of(one.created_at, with_time=True),
+            **{
+                "queued" if one.waiting is not None else "began": date_of(
+                    one.created_at, with_time=True
+                )
+            },
             ended=ended,
             took="" if is_live(one) else took,
         ),
@@ -172,10 +192,21 @@ DOWN, UP = "↓", "↑"
 
 
 def _state(one: RunListing, now: float) -> str:
-    """With the percent of a live run."""
+    """With the percent of a live run, or the place of a queued one."""
+    if one.waiting is not None and one.waiting.held:
+        return f"{glyphs.WARN} held"
     label, done = label_of(one.state, one.outcome), progress_of(one)
-    percent = f" {int(done * 100)} %" if is_live(one) and done is not None else ""
-    return f"{label.shape} {label.word}{percent}"
+    more = f" {int(done * 100)} %" if is_live(one) and done is not None else ""
+    if one.waiting is not None:
+        more = f" {one.waiting.place} of {one.waiting.places}" if one.waiting.place else ""
+    return f"{label.shape} {label.word}{more}"
+
+
+def _took(one: RunListing, now: float) -> str:
+    """Of a queued run: when it is expected to end."""
+    if one.waiting is not None:
+        return f"ends {expected(one.ends_at, now)}" if one.ends_at is not None else ""
+    return duration(one.duration_s) if one.duration_s is not None else ""
 
 
 class Column(NamedTuple):
@@ -201,7 +232,7 @@ COLUMNS = (
     Column("loss curve", 12, 10, lambda one, _: ""),
     Column("files", 10, 5, lambda one, _: count(one.checkpoints, "file") if one.checkpoints else "",
            right=True),
-    Column("took", 13, 4, lambda one, _: duration(one.duration_s) if one.duration_s is not None else "",
+    Column("took", 13, 4, _took,
            right=True, sort="took"),
     Column("when", 12, 9, lambda one, now: when(one.created_at, now), right=True, sort="when"),
     Column("id", 6, 7, lambda one, _: short_id(one.id)),

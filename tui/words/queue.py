@@ -37,6 +37,6 @@ def waits_for(one: RunListing) -> str:
         return clean(f"held: {waiting.reason}", 300)
     if waiting is not None and waiting.reason:
         return clean(waiting.reason, 300)
-    if place_of(one) is None:
+    if waiting is None or waiting.place is None:
         return clean(f"the queue of {one.host}", 100)
-    return "its turn" if (place_of(one) or 0) > 1 else "a free GPU or this machine"
+    return f"its turn, number {waiting.place} of {waiting.places}"

@@ -1,0 +1,109 @@
+"""The queue on a machine with two GPUs, as a fake driver reports them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runner.control import orders as control
+from runner.control.launch import start_run
+from runner.control.queueing import QueueRequest
+from runner.model import Outcome, RunState
+from runner.store.rundir import RunDir
+from tests.fake_nvml.machine import FIRST, SECOND
+from tests.process.helpers import look, spec_for, start, wait_end, wait_for, wait_step
+
+SHORT = ("--steps", "6", "--delay", "0.05")
+LONG = ("--steps", "600", "--delay", "0.1")
+
+
+@pytest.fixture
+def driver(
+    tmp_path: Path, nvml_library: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """What the driver answers; with two cards."""
+    answers = tmp_path / "nvml.txt"
+    answers.write_text("cards 2\n")
+    monkeypatch.setenv("FAKE_NVML", str(answers))
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(nvml_library()))
+    for name in ("PLASMA_SLOTS", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+    return answers
+
+
+def queued(output: Path, *flags: str, name: str) -> RunDir:
+    spec, plan = spec_for(output, *flags, name=name)
+    return start_run(spec, plan, queue=QueueRequest())
+
+
+def visible(run: RunDir) -> str:
+    """CUDA_VISIBLE_DEVICES of the live trainer."""
+    wait_step(run, 1, 40)
+    status = look(run).status
+    assert status is not None
+    words = Path(f"/proc/{status.trainer_pid}/environ").read_bytes().decode().split("\0")
+    return next((w.partition("=")[2] for w in words if w.startswith("CUDA_VISIBLE_DEVICES=")), "")
+
+
+def test_each_gpu_trains_one_run_and_shows_its_trainer_no_other(output: Path, driver: Path) -> None:
+    first, second, third = (queued(output, *LONG, name=n) for n in ("one", "two", "three"))
+    assert visible(first) == FIRST
+    assert visible(second) == SECOND
+    assert look(third).state is RunState.QUEUED
+    control.stop(second.path)
+    assert visible(third) == SECOND
+    told = [event.data["env"] for event in look(third).events if event.kind == "slot"]
+    assert told == [{"CUDA_VISIBLE_DEVICES": SECOND}]
+    control.stop(first.path)
+    control.stop(third.path)
+    for run in (first, second, third):
+        assert wait_end(run).outcome is Outcome.STOPPED
+
+
+def test_a_run_that_names_its_gpu_waits_for_that_one(
+    output: Path, driver: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    first, second = (queued(output, *LONG, name=n) for n in ("one", "two"))
+    assert visible(first) == "1", "as the user set it"
+    assert look(second).state is RunState.QUEUED
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    third = queued(output, *SHORT, name="three")
+    control.stop(first.path)
+    assert visible(second) == "1"
+    held = wait_for(lambda: _waiting(third), 40)
+    assert "GPU 7, which does not exist here" in held
+    for run in (second, third):
+        control.stop(run.path)
+        wait_end(run)
+
+
+def test_a_gpu_that_vanished_is_not_offered(output: Path, driver: Path) -> None:
+    first, second = (queued(output, *LONG, name=n) for n in ("one", "two"))
+    assert visible(first) == FIRST
+    assert visible(second) == SECOND
+    third = queued(output, *LONG, name="three")
+    driver.write_text("cards 2\n0.* 15\n")  # lost
+    control.stop(first.path)
+    wait_end(first)
+    control.stop(second.path)
+    assert visible(third) == SECOND
+    control.stop(third.path)
+    wait_end(third)
+
+
+def test_a_plain_start_keeps_its_gpu_from_the_queue(output: Path, driver: Path) -> None:
+    plain = start(output, *LONG, name="one")
+    waiting = queued(output, *LONG, name="two")
+    assert visible(waiting) == SECOND, "the first is the plain start's"
+    for run in (plain, waiting):
+        control.stop(run.path)
+        wait_end(run)
+
+
+def _waiting(run: RunDir) -> str:
+    status = look(run).status
+    waiting = status.waiting if status is not None else None
+    return waiting.reason if waiting is not None and waiting.held else ""
