@@ -138,7 +138,8 @@ def _problem(run: RunDir, mark: Mark) -> str | None:
         return None
     first = failed[0]
     more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-    return f"check failed: {first.title or first.name}: {first.detail or first.evidence}{more}"
+    text = (first.detail or first.evidence).rstrip(".")
+    return f"check failed: {first.title or first.name}: {text}{more}"
 
 
 def _problem_of_attempt(plan: AttemptPlan) -> str | None:
