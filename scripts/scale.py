@@ -99,6 +99,7 @@ def measure_runs(count: int) -> None:
     size = index_path().stat().st_size / 1e6
     list_runs()
     say(f"{count:,} runs: list again, same process", cpu_ms=timed(list_runs), cache_MB=size)
+    say(f"{count:,} runs: the screen's refresh", cpu_ms=timed(lambda: list_runs(at_leisure=True)))
     say(f"{count:,} runs: which of them live", cpu_ms=timed(live_runs))
     listed = list_runs()
     say(f"{count:,} runs: taken by a new screen", cpu_ms=timed(lambda: RunBoard().take(listed)))

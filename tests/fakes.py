@@ -195,7 +195,7 @@ class FakeBackend(Backend):
     def samples(self, run_path: Path) -> SampleReader:
         return self.sample_reader
 
-    def list_runs(self) -> Sequence[RunListing]:
+    def list_runs(self, *, at_leisure: bool = False) -> Sequence[RunListing]:
         return list(self.runs)
 
     def run_path(self, key: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import itertools
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,9 @@ LIVE = (RunState.QUEUED, RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
 RECENT = 50
 #: how far back to search for an earlier run with the same settings
 LOOK_BACK_RUNS = 300
+#: the newest runs, and the others in so many turns: at two seconds a list, all within half a minute
+ALWAYS_CHECKED, TURNS = 1_000, 15
+_turns = itertools.count()
 #: how many of the newest runs to search for a mistyped name
 NEAR_AMONG = 500
 
@@ -64,14 +68,19 @@ def _folders() -> list[os.DirEntry[str]]:
     return sorted(found, key=lambda one: one.name, reverse=True)
 
 
-def list_runs() -> list[RunListing]:
+def list_runs(*, at_leisure: bool = False) -> list[RunListing]:
     """Every run, newest first. Ended, unchanged runs are taken from the index: the same objects within one
-    process."""
+    process. `at_leisure`, for a list that is read every few seconds: of those beyond the newest
+    ALWAYS_CHECKED, one in TURNS is checked for a change. The index must have been checked before."""
     known, holding = known_entries(), dict[str, Entry]()
-    found = []
-    for folder in _folders():
-        mark = mark_of(folder)
+    found, turn = [], next(_turns)
+    for place, folder in enumerate(_folders()):
         entry = known.get(folder.name)
+        if at_leisure and entry and place >= ALWAYS_CHECKED and (place + turn) % TURNS:
+            holding[folder.name] = entry
+            found.append(entry.listing)
+            continue
+        mark = mark_of(folder)
         if entry is None or entry.mark != mark:
             now = time.time()
             one = listing(runs_root() / folder.name)

@@ -135,7 +135,7 @@ async def test_the_cursor_stays_on_its_run_when_the_list_changes() -> None:
 async def test_a_failing_list_is_told() -> None:
     actions = FakeBackend(b.snapshot())
 
-    def broken() -> list[object]:
+    def broken(*, at_leisure: bool = False) -> list[object]:
         raise PermissionError("runs: not yours")
 
     actions.list_runs = broken  # type: ignore[method-assign,assignment]

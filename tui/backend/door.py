@@ -86,7 +86,8 @@ class Backend:
 
         return SampleReader(run_path)
 
-    def list_runs(self) -> Sequence[RunListing]:
+    def list_runs(self, *, at_leisure: bool = False) -> Sequence[RunListing]:
+        """`at_leisure`: one of many times; changes of old runs may be seen half a minute late."""
         from runner.model import RunState
         from runner.store.registry import list_runs
         from runner.store.rundir import home
@@ -95,7 +96,7 @@ class Backend:
             from runner.control.jobs import look_soon
 
             look_soon()
-        found = list_runs()
+        found = list_runs(at_leisure=at_leisure)
         if any(one.state is RunState.QUEUED for one in found):
             from runner.control.queue import revive
 

@@ -19,7 +19,7 @@ from runner.history.summary import summary_text
 from runner.model import OVER, RunSnapshot, RunState
 from runner.store.labels import read_label
 from runner.store.reader import RunReader
-from tui.cli.common import find_run, print_json, snapshots, write
+from tui.cli.common import find_run, print_json, write
 from tui.cli.exits import NO, NOT_FOUND, OK, Fail
 from tui.cli.show_review import epoch_cells, plot_text, point_lines, table
 from tui.cli.show_text import HEADS, checkpoint_cells, show_lines
@@ -65,13 +65,14 @@ def _without_secrets(snapshot: RunSnapshot) -> dict[str, Any]:
 
 def _settled(path: Path) -> RunSnapshot:
     """Waits a moment for the verdict on a run whose trainer has just ended."""
-    deadline = time.monotonic() + 3.0
-    for snapshot in snapshots(path):
+    deadline, reader = time.monotonic() + 3.0, RunReader(path, console=False)
+    while True:
+        snapshot = reader.read_small()
         made = snapshot.spec is not None and bool(snapshot.spec.origin)
         undecided = snapshot.state is RunState.ENDED and snapshot.outcome is None and not made
         if not undecided or time.monotonic() > deadline:
-            break
-    return snapshot
+            return snapshot
+        time.sleep(0.1)
 
 
 def _print(snapshot: RunSnapshot, review: Review) -> None:

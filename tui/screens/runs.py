@@ -101,6 +101,8 @@ class RunsScreen(FramedScreen):
         self._rest: Timer | None = None
         self._asked_at: float | None = None
         self._not_before = 0.0
+        #: the next list must show every change
+        self._sure = True
 
     def body(self) -> ComposeResult:
         yield FilterLine("#runs", "words, or tag:good state:failed project:fox")
@@ -130,6 +132,7 @@ class RunsScreen(FramedScreen):
     def on_screen_resume(self) -> None:
         if self._hosts is not None:
             self._hosts.watch(True)
+        self._sure = True
         self._read()
 
     # ----------------------------------------------------------------- reading
@@ -144,7 +147,8 @@ class RunsScreen(FramedScreen):
 
     def _listed(self) -> tuple[tuple[RunListing, ...], dict[str, Entry]]:
         """In a thread."""
-        self._here = tuple(self.plasma.backend.list_runs())
+        at_leisure, self._sure = not self._sure, False
+        self._here = tuple(self.plasma.backend.list_runs(at_leisure=at_leisure))
         return self._all()
 
     def _all(self) -> tuple[tuple[RunListing, ...], dict[str, Entry]]:
@@ -178,7 +182,7 @@ class RunsScreen(FramedScreen):
         return [(Span(f"   {crop(line, width - 4)}", "dim"),) for line in self._host_lines()]
 
     def read_again(self) -> None:
-        self._asked_at, self._not_before = None, 0.0
+        self._asked_at, self._not_before, self._sure = None, 0.0, True
         self._read()
 
     def _not_listed(self, problem: str) -> None:

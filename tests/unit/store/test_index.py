@@ -91,6 +91,46 @@ def test_a_folder_that_has_just_changed_is_read_again(
     assert len(reads) == 2
 
 
+def test_a_list_read_every_few_seconds_checks_older_ended_runs_in_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Twenty thousand stats every two seconds are a twelfth of a core, and more on a network file system."""
+    monkeypatch.setattr(registry, "ALWAYS_CHECKED", 3)
+    monkeypatch.setattr(registry, "TURNS", 4)
+    paths = make_runs(12)
+    list_runs()
+    checked: list[str] = []
+    really = registry.mark_of
+
+    def counted(folder: os.DirEntry[str]) -> index.Mark | None:
+        checked.append(folder.name)
+        return really(folder)
+
+    monkeypatch.setattr(registry, "mark_of", counted)
+    for path in paths:
+        write_label(path, Label(f"changed {path.name}"))
+    newest = [path.name for path in reversed(paths)][:3]
+    names = [{one.name for one in list_runs(at_leisure=True)} for _ in range(4)]
+    assert all(f"changed {name}" in names[0] for name in newest)
+    assert names[-1] == {f"changed {path.name}" for path in paths}
+    assert len(checked) == 4 * 3 + 9
+    checked.clear()
+    list_runs()
+    assert len(checked) == 12
+
+
+def test_at_leisure_a_run_that_has_gone_or_come_is_seen_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(registry, "ALWAYS_CHECKED", 0)
+    paths = make_runs(6)
+    list_runs()
+    shutil.rmtree(paths[0])
+    (new,) = make_runs(1, seed=8)
+    found = [run.id for run in list_runs(at_leisure=True)]
+    assert found == sorted((path.name for path in (*paths[1:], new)), reverse=True)
+
+
 def test_a_clock_that_went_back_keeps_nothing_that_may_be_wrong(
     monkeypatch: pytest.MonkeyPatch, reads: list[str]
 ) -> None:
