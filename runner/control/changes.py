@@ -11,12 +11,14 @@ from runner.config.flags import (
     Flags,
     FlagValue,
     launcher_flags,
+    merged,
     plain_name,
     read_flags,
     with_flags,
     with_launcher_flags,
 )
 from runner.config.hiding import shown_value
+from runner.config.model import Config
 from runner.files.toml_text import parse_toml
 from runner.model import AttemptPlan
 from runner.model.preview import FlagChange
@@ -104,6 +106,18 @@ def applied(plan: AttemptPlan, changes: Changes) -> AttemptPlan:
     if changes.accelerate:
         command = with_launcher_flags(command, changes.accelerate)
     return replace(plan, command=command, env={**plan.env, **changes.env})
+
+
+def changed_config(config: Config, changes: Changes) -> Config:
+    """The configuration with these settings."""
+    changed = config.changed(changes.train)
+    env = {**changed.trainer.env, **changes.env}
+    kept = {name: value for name, value in env.items() if value is not None}
+    return replace(
+        changed,
+        trainer=replace(changed.trainer, env=kept),
+        accelerate=merged(changed.accelerate, changes.accelerate),
+    )
 
 
 def differences(

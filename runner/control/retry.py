@@ -19,7 +19,7 @@ from runner.config.errors import ConfigError
 from runner.config.flags import with_flags
 from runner.config.hiding import hidden_command
 from runner.config.model import Config
-from runner.control.changes import Changes, applied, differences, read_changes
+from runner.control.changes import Changes, applied, changed_config, differences, read_changes
 from runner.control.gate import GateStatus, approval_for_changed, gate_of_changed
 from runner.control.launch import StartRefused, start_attempt, start_run
 from runner.control.orders import Refused
@@ -202,13 +202,7 @@ def _config(spec: RunSpec, wanted: Changes) -> Config | None:
         return None
     if settings_part(config) != part_of(spec.settings_key):
         return None
-    env = {**config.trainer.env, **{k: v for k, v in wanted.env.items() if v is not None}}
-    changed = config.changed(wanted.train)
-    return replace(
-        changed,
-        trainer=replace(changed.trainer, env=env),
-        accelerate={**changed.accelerate, **wanted.accelerate},
-    )
+    return changed_config(config, wanted)
 
 
 def _forecast(before: Forecast | None, plan: AttemptPlan, flags: dict[str, Any]) -> Forecast | None:

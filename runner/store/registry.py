@@ -201,11 +201,14 @@ def same_target(
     `but`: the ID of a run that is left out."""
     if output_dir is None:
         return None
-    wanted = (os.path.realpath(output_dir), output_name)
+    return live_targets(but).get((os.path.realpath(output_dir), output_name))
+
+
+def live_targets(but: str = "") -> dict[tuple[str, str | None], RunSnapshot]:
+    """By (output folder, output_name): the run that `same_target` finds."""
+    found: dict[tuple[str, str | None], RunSnapshot] = {}
     for snapshot in (*live_runs(), *_judged_but_alive()):
         spec = snapshot.spec
-        if spec is None or spec.output_dir is None or snapshot.id == but:
-            continue
-        if (os.path.realpath(spec.output_dir), spec.output_name) == wanted:
-            return snapshot
-    return None
+        if spec is not None and spec.output_dir is not None and snapshot.id != but:
+            found.setdefault((os.path.realpath(spec.output_dir), spec.output_name), snapshot)
+    return found

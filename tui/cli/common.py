@@ -49,6 +49,13 @@ def say(text: str) -> None:
         sys.stderr.flush()
 
 
+def counted(text: str) -> None:
+    """A line that the next one replaces, at a terminal only; "" removes it."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{clean(text)}")
+        sys.stderr.flush()
+
+
 def answer(question: str) -> str:
     """What a person types at a terminal."""
     sys.stderr.write(clean(question))

@@ -15,7 +15,7 @@ from tui.cli.parser import build_parser
 
 #: verbs that need no runs, and verbs that create one
 _WITHOUT_RUNS = frozenset({"verify"})
-_MAKE_RUNS = frozenset({"demo", "start", "resume", "retry", "import"})
+_MAKE_RUNS = frozenset({"demo", "start", "sweep", "resume", "retry", "import"})
 
 
 def main(arguments: list[str] | None = None) -> int:

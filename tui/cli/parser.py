@@ -12,7 +12,7 @@ from tui.cli.exits import WRONG_USE
 GROUPS = {
     "Get started": ("demo", "init"),
     "Before training": ("forecast", "check"),
-    "Train": ("start", "queue", "approve", "stop", "resume", "retry"),
+    "Train": ("start", "sweep", "queue", "approve", "stop", "resume", "retry"),
     "Watch and compare": ("attach", "runs", "show", "log", "compare", "replay"),
     "Keep and tidy up": ("label", "export", "import", "remove"),
     "Files and machine": ("inspect", "verify", "hardware", "notify"),
@@ -80,6 +80,11 @@ VERBS: tuple[tuple[str, str, str, tuple[Option | list[Option], ...]], ...] = (
     ("start", "start:start", "start training, detached; prints the run ID", (
         _value("files", metavar="FILE", nargs="*", help="instead of --config; several only with --queue"),
         CONFIG, SET, HOST, QUEUE, _on("--smoke", help="the short test described in [smoke]"), WAIT,
+        _value("--force", nargs="?", const="", metavar="REASON",
+               help=f"{FORCE} and over existing checkpoints"))),
+    ("sweep", "sweep:start", "queue a run for every combination of several settings", (
+        _many("--set", "FLAG=A,B", "the values of a setting; also env.NAME=A,B, accelerate.NAME=A,B"),
+        CONFIG, JSON, DRY_RUN, YES, _on("--missing", help="only the runs that don't exist yet"),
         _value("--force", nargs="?", const="", metavar="REASON",
                help=f"{FORCE} and over existing checkpoints"))),
     ("queue", "queue:queue", "list the runs that wait for a GPU, or change their order", (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,7 @@ from runner.preflight.registry import in_order
 from runner.store.rundir import RunDir
 from runner.trainers.command import shell_line
 from runner.trainers.registry import known_flags
-from tui.cli.common import check_line, exit_code, print_json, say, wait_for_end, write
+from tui.cli.common import check_line, counted, exit_code, print_json, say, wait_for_end, write
 from tui.cli.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.cli.forecast_text import forecast_lines, forecast_object
 from tui.text import clean
@@ -32,14 +31,22 @@ SEVERITY = ("fail", "warn", "pass", "skip")
 
 def load(options: argparse.Namespace) -> Config:
     """The configuration that the options name. Raises Fail: every error of the file, a line each."""
+    config = load_file(options)
+    try:
+        changes = read_settings(options.set, Path.cwd(), known_flags(config.trainer))
+        return config.changed(changes) if changes else config
+    except ConfigError as error:
+        raise Fail(str(error), WRONG_USE) from None
+
+
+def load_file(options: argparse.Namespace) -> Config:
+    """Without what --set changes. Raises Fail."""
     path = Path(options.config or "plasma.toml").expanduser()
     if not path.exists():
         hint = "" if options.config else ": make one, give --config FILE, or try `plasma-tui demo`"
         raise Fail(f"no {path} in {Path.cwd()}{hint}", NOT_FOUND)
     try:
-        config = begin.load(path)
-        changes = read_settings(options.set, Path.cwd(), known_flags(config.trainer))
-        return config.changed(changes) if changes else config
+        return begin.load(path)
     except ConfigError as error:
         raise Fail(str(error), WRONG_USE) from None
 
@@ -86,14 +93,10 @@ def check(options: argparse.Namespace) -> int:
 
 def _counted(results: Iterator[CheckResult]) -> Iterator[CheckResult]:
     """Some checks take seconds: a terminal gets a counter."""
-    live = sys.stderr.isatty()
     for number, result in enumerate(results, start=1):
-        if live:
-            sys.stderr.write(f"\r\x1b[K{count(number, 'check')} done")
-            sys.stderr.flush()
+        counted(f"{count(number, 'check')} done")
         yield result
-    if live:
-        sys.stderr.write("\r\x1b[K")
+    counted("")
 
 
 def start(options: argparse.Namespace) -> int:
