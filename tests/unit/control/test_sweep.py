@@ -1,0 +1,312 @@
+"""A sweep before it starts: values, combinations, names, what exists already, and the gate."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.control import begin, launch
+from runner.control.gate import approve
+from runner.control.launch import StartRefused
+from runner.control.sweep import SweepPlan, create, plan_sweep
+from runner.control.sweep_plan import (
+    MOST_RUNS,
+    SUFFIX_CHARACTERS,
+    combinations,
+    named,
+    read_sweep,
+    shown,
+    split_values,
+)
+from runner.model import RunSpec, RunState, Status
+from runner.store.journal import read_json, write_json
+from runner.store.liveness import take_lock
+from runner.store.rundir import RunDir, runs_root
+from tests.unit.control.test_gate import PROJECT, smoke_run
+from tests.unit.trainers.dataset.dataset_images import write_png
+
+# ----------------------------------------------------------------- values and combinations
+
+
+def suffixes(*words: str) -> list[str]:
+    return [one.suffix for one in combinations(read_sweep(words))]
+
+
+def test_every_combination_is_a_run_and_the_last_setting_changes_first() -> None:
+    found = combinations(read_sweep(["learning_rate=1e-4,5e-5", "network_dim=16,32"]))
+    assert [one.suffix for one in found] == [
+        "lr1e-4-dim16", "lr1e-4-dim32", "lr5e-5-dim16", "lr5e-5-dim32",
+    ]  # fmt: skip
+    assert found[1].settings == (("learning_rate", "1e-4"), ("network_dim", "32"))
+    assert found[1].words == ("learning_rate=1e-4", "network_dim=32")
+
+
+def test_a_setting_with_one_value_is_in_every_run_and_in_no_name() -> None:
+    found = combinations(read_sweep(["seed=7", "network_dim=16,32"]))
+    assert [one.suffix for one in found] == ["dim16", "dim32"]
+    assert found[0].words == ("seed=7", "network_dim=16")
+    assert found[0].settings == (("network_dim", "16"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("1e-4,5e-5", ["1e-4", "5e-5"]),
+        ('"a=1,b=2","a=2"', ['"a=1,b=2"', '"a=2"']),
+        ("'a,b',c", ["'a,b'", "c"]),
+        ('["a=1", "b=2"],["a=2"]', ['["a=1", "b=2"]', '["a=2"]']),
+        ("it's,fine", ["it's", "fine"]),
+        (r'"say \", ,",x', [r'"say \", ,"', "x"]),
+        ("one", ["one"]),
+    ],
+)
+def test_a_comma_in_quotes_or_brackets_belongs_to_the_value(text: str, values: list[str]) -> None:
+    assert [part.strip() for part in split_values("x", text)] == values
+
+
+def test_a_quoted_value_is_shown_without_its_quotes() -> None:
+    assert shown('"a=1,b=2"') == "a=1,b=2"
+    (first, _) = combinations(read_sweep(['env.ARGS="a,b",c']))
+    assert first.words == ("env.ARGS=a,b",)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["learning_rate"], "not a setting"),
+        (["=1,2"], "not a setting"),
+        (["env.=1,2"], "not a setting"),
+        (["lr=1,2", "lr=3"], "lr is set twice"),
+        (["network-dim=1,2", "network_dim=3"], "network_dim is set twice"),
+        (["lr=1,"], "lr has an empty value"),
+        (["lr=1e-4,0.0001"], "the same value twice: 1e-4 and 0.0001"),
+        (["lr=1e-4"], "nothing to combine"),
+        ([], "nothing to combine"),
+        (["output_name=a,b"], "output_name is different for every run already"),
+        (['args="a,b'], 'without its closing "'),
+        (["args=[1,2"], "without its closing ]"),
+    ],
+)
+def test_what_is_no_sweep_is_one_sentence(words: list[str], said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        read_sweep(words)
+
+
+def test_there_is_a_most_number_of_runs() -> None:
+    numbers = ",".join(map(str, range(20)))
+    with pytest.raises(ValueError, match=f"20 x 20 values are 400 runs.*at most {MOST_RUNS}"):
+        combinations(read_sweep([f"a={numbers}", f"b={numbers}"]))
+
+
+# ----------------------------------------------------------------- names
+
+
+def test_a_path_is_named_by_its_file_and_a_sign_stays() -> None:
+    assert suffixes("network_weights=/a/first.safetensors,/b/second.safetensors") == [
+        "networkweigh-first", "networkweigh-second",
+    ]  # fmt: skip
+    assert suffixes("noise_offset=-0.1,0.1") == ["noise-0.1", "noise0.1"]
+    assert suffixes("flip_aug=true,false") == ["flipaug-true", "flipaug-false"]
+
+
+def test_names_that_would_be_equal_also_without_case_get_a_digest_that_stays() -> None:
+    first = suffixes("x=/a/same,/b/same,/c/other")
+    assert first == suffixes("x=/a/same,/b/same,/c/other")
+    assert first[2] == "x-other" and first[0] != first[1]
+    assert first[0].startswith("x-same-")
+    assert len({name.casefold() for name in suffixes("env.A=a,A")}) == 2
+
+
+value = st.text(st.characters(codec="utf-8", exclude_characters="\n\0'\"[],"), min_size=1)
+
+
+@given(st.lists(value.filter(str.strip), min_size=2, max_size=12, unique_by=str.strip))
+def test_any_values_make_valid_bounded_and_different_names(values: list[str]) -> None:
+    try:
+        found = suffixes(f"some_flag={','.join(values)}", "network_dim=1,2,3")
+    except ValueError as error:
+        assert "same value twice" in str(error)
+        return
+    assert len({name.casefold() for name in found}) == len(found)
+    for name in found:
+        assert len(name) <= SUFFIX_CHARACTERS + 17
+        assert not set(name) - set(
+            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-"
+        )
+        assert name[0] not in ".-" and name[-1] not in ".-"
+
+
+def test_a_long_base_name_loses_its_end_and_never_the_suffix() -> None:
+    name = named("é" * 200, "lr1e-4")
+    assert name.endswith("-lr1e-4") and len(name.encode()) < 140
+    assert named("spyke", "lr1e-4") == "spyke-lr1e-4"
+
+
+# ----------------------------------------------------------------- the plan
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "plasma.toml").write_text(PROJECT)
+    (tmp_path / "dataset.toml").write_text(
+        '[[datasets]]\nresolution = 64\n[[datasets.subsets]]\nimage_dir = "images"\n'
+    )
+    write_png(tmp_path / "images" / "one.png")
+    return tmp_path
+
+
+def plan(project: Path, *words: str, force: str | None = "a test", **how: bool) -> SweepPlan:
+    config = begin.load(project / "plasma.toml")
+    words = words or ("learning_rate=1e-3,1e-4", "network_dim=4,8")
+    return plan_sweep(config, words, project, force=force, **how)
+
+
+def test_each_run_has_the_flags_of_its_combination_and_its_own_name(project: Path) -> None:
+    found = plan(project)
+    assert [one.name for one in found.runs] == [
+        "spyke-lr1e-3-dim4", "spyke-lr1e-3-dim8", "spyke-lr1e-4-dim4", "spyke-lr1e-4-dim8",
+    ]  # fmt: skip
+    flags = found.runs[2].config.flags()
+    assert (flags["learning_rate"], flags["network_dim"]) == (1e-4, 4)
+    assert flags["output_name"] == "spyke-lr1e-4-dim4"
+    assert found.runs[2].config.name == "spyke-lr1e-4-dim4"
+    assert found.group.startswith("spyke-sweep-")
+    assert found.names == ("learning_rate", "network_dim")
+
+
+def test_a_variable_and_a_fixed_setting_reach_the_runs(project: Path) -> None:
+    found = plan(project, "env.SPEED=1,2", "seed=7")
+    assert [one.config.trainer.env["SPEED"] for one in found.runs] == ["1", "2"]
+    assert {one.config.flags()["seed"] for one in found.runs} == {7}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("learning_rate=1e-4,abc",), "spyke-lr-abc is not valid: .*learning_rate"),
+        (("netwrk_dim=4,8",), "spyke-netwrkdim4 is not valid: .*did you mean network_dim"),
+        (("accelerate.num_processes=1,2",), "accelerate.num_processes changes nothing"),
+    ],
+)
+def test_a_wrong_combination_is_named_and_nothing_is_created(
+    project: Path, words: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        plan(project, *words)
+    assert not runs_root().exists()
+
+
+def test_a_swept_flag_without_effect_is_a_warning(project: Path) -> None:
+    assert "max_train_epochs replaces it" in plan(project, "max_train_steps=5,6").warnings[0]
+    assert not plan(project, "max_train_steps=5,6", "max_train_epochs=1,2").warnings
+
+
+def test_expected_steps_are_ignored_where_the_runs_differ_in_them(project: Path) -> None:
+    text = PROJECT + "[expect]\nsteps = 9\n"
+    (project / "plasma.toml").write_text(text.replace("max_train_epochs = 4", ""))
+    found = plan(project, "max_train_steps=5,6")
+    assert "[expect] steps is ignored" in found.warnings[-1]
+    assert {one.config.expect.steps for one in found.runs} == {None}
+    assert {one.config.expect.steps for one in plan(project).runs} == {9}
+
+
+def test_files_of_an_earlier_training_are_found(project: Path) -> None:
+    (project / "out").mkdir()
+    (project / "out" / "spyke-lr1e-4-dim4.safetensors").touch()
+    found = plan(project)
+    assert [one.taken for one in found.runs] == [False, False, True, False]
+    assert [one.name for one in plan(project, missing=True).runs] == [
+        "spyke-lr1e-3-dim4", "spyke-lr1e-3-dim8", "spyke-lr1e-4-dim8",
+    ]  # fmt: skip
+
+
+# ----------------------------------------------------------------- the gate
+
+
+def test_without_an_approved_smoke_test_of_the_shared_settings_the_sweep_is_closed(
+    project: Path,
+) -> None:
+    found = plan(project, force=None)
+    assert "no smoke test with these settings yet" in found.closed
+    forced = plan(project, force="night")
+    assert forced.closed == "" and forced.approval is not None
+    assert (forced.approval.smoke_run, forced.approval.reason) == (None, "night")
+
+
+def test_one_approved_smoke_test_counts_for_all_runs_and_each_says_what_differs(
+    project: Path, no_processes: list[RunDir]
+) -> None:
+    smoke = smoke_run(begin.load(project / "plasma.toml"))
+    approve(smoke.path)
+    found = plan(project, "network_dim=4,8", force=None)
+    assert found.closed == ""
+    runs = list(create(found, {}))
+    specs = [read_json(run.spec, RunSpec) for run in runs]
+    assert {spec.group for spec in specs} == {found.group}
+    for spec, size in zip(specs, (4, 8), strict=True):
+        assert spec.approval is not None
+        assert spec.approval.smoke_run == smoke.id
+        assert spec.approval.settings_key != spec.settings_key
+        assert spec.approval.reason.endswith(f"share; here network_dim={size}")
+
+
+# ----------------------------------------------------------------- twice, and half
+
+
+@pytest.fixture
+def no_processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[RunDir]]:
+    """Runs that would have got a supervisor; the test holds their locks, so they count as running."""
+    started: list[RunDir] = []
+    locks: list[int] = []
+
+    def supervised(run: RunDir, _wait_s: float, **_: object) -> None:
+        started.append(run)
+        write_json(run.status, Status(RunState.RUNNING, 1, time.time()))
+        locks.append(take_lock(run.lock) or -1)
+
+    monkeypatch.setattr(launch, "start_supervisor", lambda *_: None)
+    monkeypatch.setattr(launch, "_await_supervisor", supervised)
+    yield started
+    for lock in locks:
+        os.close(lock)
+
+
+def test_a_second_identical_sweep_finds_every_run_of_the_first(
+    project: Path, no_processes: list[RunDir]
+) -> None:
+    made = list(create(plan(project), {}))
+    assert [one.rival for one in plan(project).runs] == [run.id for run in made]
+    with pytest.raises(ValueError, match="nothing is missing: all 4 runs exist"):
+        plan(project, missing=True)
+
+
+def test_a_sweep_killed_halfway_is_completed_in_its_own_group(
+    project: Path, no_processes: list[RunDir]
+) -> None:
+    first = plan(project)
+    half = create(first, {})
+    made = [next(half), next(half)]
+    half.close()
+    again = plan(project, missing=True)
+    assert again.group == first.group
+    assert [one.name for one in again.runs] == [one.name for one in first.runs[2:]]
+    assert len(list(create(again, {}))) == 2
+    assert len(no_processes) == len(made) + 2
+
+
+def test_a_run_that_cannot_be_created_ends_the_sweep_with_those_before_it(
+    project: Path, no_processes: list[RunDir]
+) -> None:
+    found = plan(project)
+    list(create(plan(project, "learning_rate=1e-4,2", "network_dim=4,16"), {}))
+    made = []
+    with pytest.raises(StartRefused, match="is writing 'spyke-lr1e-4-dim4'"):
+        made.extend(create(found, {}))
+    assert len(no_processes) == 4 + 2
