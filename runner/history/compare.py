@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from runner.config.flags import whole
 from runner.history.compare_lines import seconds_trained
-from runner.history.compare_results import NOT_KNOWN, Figures, figures_of
+from runner.history.compare_results import NOT_KNOWN, Figures, candidates_of, figures_of
 from runner.history.report import steps_per_epoch_of
 from runner.history.run_settings import (
     ALWAYS_DIFFERENT,
@@ -28,8 +28,8 @@ from runner.model.units import UNKNOWN, some
 if TYPE_CHECKING:
     from runner.history.review.best import Candidate
 
-LEAST, MOST = 2, 8
-LETTERS = "ABCDEFGH"
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+LEAST, MOST = 2, len(LETTERS)
 
 #: settings that change the meaning of a loss value; sd-scripts' own names
 LOSS_SCALE = frozenset(
@@ -65,6 +65,8 @@ class ComparedRun:
     #: of a live run: steps and time expected at its end
     planned_steps: int | None = None
     planned_s: float | None = None
+    #: of an ended run: its best checkpoint, as its review ranks them
+    leader: Candidate | None = None
 
     @property
     def live(self) -> bool:
@@ -83,12 +85,16 @@ class SettingRow:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`remarks`: caveats for reading the comparison, a sentence each."""
+    """`remarks`: caveats for reading the comparison, a sentence each. `ranking`: (index of a run, its best
+    checkpoint with the place among all), best first: ended runs whose losses are comparable. `group`: whose
+    runs they are, ""."""
 
     runs: tuple[ComparedRun, ...] = ()
     settings: tuple[SettingRow, ...] = ()
     remarks: tuple[str, ...] = ()
     read_fraction: float = 1.0
+    ranking: tuple[tuple[int, Candidate], ...] = ()
+    group: str = ""
 
     @property
     def differing(self) -> tuple[SettingRow, ...]:
@@ -115,7 +121,11 @@ def refuse_number(count: int) -> None:
     if count < LEAST:
         raise ValueError("a comparison needs at least two runs")
     if count > MOST:
-        raise ValueError(f"{count} runs are too many: compare at most {MOST}")
+        raise ValueError(too_many(count))
+
+
+def too_many(count: int) -> str:
+    return f"{count} runs are too many: compare at most {MOST}"
 
 
 def compared_run(
@@ -131,6 +141,9 @@ def compared_run(
     begins = [one.first_step for one in attempts[1:] if one.first_step is not None]
     seconds = seconds_trained(series.buckets, begins)
     planned = _planned(snapshot, seconds)
+    if candidates is None:
+        candidates = candidates_of(snapshot)
+    ended = snapshot.state is RunState.ENDED
     return ComparedRun(
         letter=letter,
         id=snapshot.id,
@@ -148,6 +161,7 @@ def compared_run(
         problem=snapshot.problems[0] if snapshot.problems else None,
         planned_steps=planned[0],
         planned_s=planned[1],
+        leader=next(iter(candidates), None) if ended else None,
     )
 
 
@@ -183,11 +197,15 @@ def comparison(
     runs: Sequence[ComparedRun],
     settings: Sequence[Mapping[str, str]],
     read_fraction: float = 1.0,
+    group: str = "",
 ) -> Comparison:
     """`settings`: of each run, as `runner.history.run_settings.settings_of` returns them."""
+    from runner.history.review.best import rank_runs
+
     rows = tuple(_setting(name, settings) for name in in_order(*settings))
-    made = Comparison(tuple(runs), rows, (), read_fraction)
-    return replace(made, remarks=remarks_of(made))
+    made = Comparison(tuple(runs), rows, (), read_fraction, group=group)
+    ranking = rank_runs([run.leader for run in runs]) if made.same_loss else ()
+    return replace(made, remarks=remarks_of(made), ranking=ranking)
 
 
 def _setting(name: str, settings: Sequence[Mapping[str, str]]) -> SettingRow:

@@ -4,7 +4,7 @@ cleaned here."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,7 +69,7 @@ def figures_of(snapshot: RunSnapshot, candidates: Sequence[Candidate] | None = N
     validation = _validation(snapshot, status)
     least = min(((value, step) for step, value in validation.items()), default=(None, None))
     if candidates is None:
-        candidates = _best(snapshot, status, validation)
+        candidates = candidates_of(snapshot)
     best = next(iter(candidates), None)
     use, bad = status.hardware, status.first_nonfinite_step
     return result(
@@ -121,13 +121,19 @@ def _validation(snapshot: RunSnapshot, status: Status) -> dict[int, float]:
     }
 
 
-def _best(
-    snapshot: RunSnapshot, status: Status, validation: Mapping[int, float]
-) -> Sequence[Candidate]:
+def candidates_of(snapshot: RunSnapshot) -> Sequence[Candidate]:
+    """The run's checkpoints, best first, ranked by the snapshot alone."""
     from runner.history.review.best import rank
 
-    files, attempts = status.checkpoints, status.attempts
-    return rank(files, validation=validation, series=snapshot.loss, attempts=attempts)
+    status = snapshot.status
+    if status is None:
+        return ()
+    return rank(
+        status.checkpoints,
+        validation=_validation(snapshot, status),
+        series=snapshot.loss,
+        attempts=status.attempts,
+    )
 
 
 # ----------------------------------------------------------------- as text
@@ -199,7 +205,7 @@ def _attempts(run: ComparedRun, of: Figures) -> str:
     return UNKNOWN if run.state is RunState.STARTING else _text(of.attempts)
 
 
-def _last(of: Figures) -> str:
+def last_loss(of: Figures) -> str:
     broken = of.last_loss is None and of.nonfinite_step is not None
     return "not finite" if broken else loss(of.last_loss)
 
@@ -220,7 +226,7 @@ _ROWS: tuple[tuple[str, Word, Lead | None], ...] = (
     ("steps", lambda _, of: _steps(of), None),
     ("epochs", lambda _, of: _text(of.epochs or None, "{:.3g}"), None),
     ("loss at start", lambda _, of: loss(of.first_loss), None),
-    ("loss at end", lambda _, of: _last(of), lambda of: of.last_loss),
+    ("loss at end", lambda _, of: last_loss(of), lambda of: of.last_loss),
     ("lowest loss", lambda _, of: _at(of.lowest_loss, of.lowest_step), lambda of: of.lowest_loss),
     ("loss NaN", lambda _, of: _text(of.nonfinite_step, "from step {}"), None),
     (

@@ -10,6 +10,7 @@ import msgspec
 
 from runner.history.compare import (
     LETTERS,
+    MOST,
     ComparedRun,
     Comparison,
     compared_run,
@@ -20,7 +21,8 @@ from runner.history.compare_lines import Axis, lines_of
 from runner.history.review.gather import review_of
 from runner.history.review.model import Review
 from runner.history.run_settings import settings_of
-from runner.model import OVER, RunSnapshot
+from runner.model import OVER, RunListing, RunSnapshot
+from runner.model.units import finite
 from runner.store.labels import read_label
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
@@ -28,11 +30,12 @@ from runner.store.schema import refuse_newer
 
 
 class Comparing:
-    """`paths`: folders of 2 to 8 runs, named A, B, C in this order. Raises ValueError for another number,
-    WrittenByNewer."""
+    """`paths`: folders of 2 to 26 runs, named A, B, C in this order. `group`: whose runs they are, "" for runs
+    chosen one by one. Raises ValueError for another number, WrittenByNewer."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], group: str = "") -> None:
         refuse_number(len(paths))
+        self._group = group
         for path in paths:
             refuse_newer(RunDir(path))
         self._paths = tuple(paths)
@@ -57,7 +60,7 @@ class Comparing:
             )
         ]
         fraction = min(snapshot.read_fraction for snapshot in snapshots)
-        return comparison(runs, self._settings, fraction)
+        return comparison(runs, self._settings, fraction, self._group)
 
     def _compared(
         self, letter: str, snapshot: RunSnapshot, settings: dict[str, str], path: Path
@@ -81,6 +84,15 @@ class Comparing:
         return made
 
 
+def chosen_of(group: Sequence[RunListing]) -> tuple[RunListing, ...]:
+    """As many runs of a group as can be compared: those with the lowest losses, in the group's order."""
+    if len(group) <= MOST:
+        return tuple(group)
+    losses = {one.id: value for one in group if (value := finite(one.smooth)) is not None}
+    kept = sorted(group, key=lambda one: (one.id not in losses, losses.get(one.id, 0.0)))[:MOST]
+    return tuple(one for one in group if one in kept)
+
+
 #: the run keys of `compare --json`, besides its line
 _OF_RUN = (
     *("letter", "id", "path", "name", "state", "outcome", "results", "exact", "steps_per_epoch"),
@@ -91,11 +103,15 @@ _OF_RUN = (
 def comparison_json(made: Comparison, axis: Axis) -> dict[str, Any]:
     """What `compare --json` prints: schema 1. Sizes are bytes, times seconds, steps true steps; unknown is
     null, and a null in a line is a NaN loss."""
+    places = {made.runs[at].letter: one for at, one in made.ranking}
     return {
         "schema": 1,
         "axis": str(axis),
+        "group": made.group or None,
+        "best": made.runs[made.ranking[0][0]].id if made.ranking else None,
         "runs": [
             {name: msgspec.to_builtins(getattr(run, name)) for name in _OF_RUN}
+            | {"place": places[run.letter].place if run.letter in places else None}
             | {"line": [[x, y] for x, y in line.points], "missing": line.missing or None}
             for run, line in zip(made.runs, lines_of(made.runs, axis), strict=True)
         ],

@@ -121,7 +121,23 @@ def resolve(text: str) -> Path:
         fits = [path.name for path in found]
         what = "fits" if fitting else "is the name of"
         raise RunNotFound(f"{text!r} {what} {len(found)} runs: {some(fits)}")
+    if group := group_of(text):
+        ids = some([one.id for one in group])
+        raise RunNotFound(
+            f"{group[0].group} is a group of {len(group)} runs, name one of them: {ids}"
+        )
     raise _nothing_like(text, [path.name for path in paths])
+
+
+def group_of(text: str) -> tuple[RunListing, ...]:
+    """The runs of the group with this name, or of the only group whose name starts so, oldest first; empty:
+    there is none."""
+    groups: dict[str, list[RunListing]] = {}
+    for one in list_runs():
+        if one.group and text and one.group.startswith(text):
+            groups.setdefault(one.group, []).append(one)
+    found = groups.get(text) or (next(iter(groups.values())) if len(groups) == 1 else [])
+    return tuple(sorted(found, key=lambda one: (one.created_at, one.id)))
 
 
 def _last() -> Path:

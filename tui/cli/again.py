@@ -15,17 +15,22 @@ from runner.control.retry import carry_out, plan_retry
 from runner.model.preview import Preview
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
-from tui.cli.common import find_run, print_json, say, started
+from tui.cli.common import find_run, find_runs, print_json, say, started
 from tui.cli.exits import OK
 
 
 def resume(options: argparse.Namespace) -> int:
-    """Show, then start, the next attempt of a run."""
-    path = find_run(options.run)
+    """Show, then start, the next attempt of a run, or of every run of a group that needs one."""
+    paths, group = find_runs(options.run)
+    if group:
+        from tui.cli.groups import resume_group
+
+        return resume_group(paths, group, options)
+    (path,) = paths
     snapshot = RunReader(path, console=False).read_all()
     found = plan_resume(snapshot, named=options.source, changes=options.set)
     if options.json:
-        print_json(_json(path, found))
+        print_json(resume_object(path, found))
     else:
         print_preview(found.preview)
     if options.dry_run:
@@ -58,7 +63,7 @@ def print_preview(preview: Preview) -> None:
     say(preview.command)
 
 
-def _json(path: Path, found: ResumePlan) -> dict[str, object]:
+def resume_object(path: Path, found: ResumePlan) -> dict[str, object]:
     command = hidden_command(found.plan.command)
     return {
         "schema": 1,

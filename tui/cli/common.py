@@ -18,14 +18,31 @@ from runner.history.report import current_step
 from runner.model import OVER, CheckResult, Outcome, RunSnapshot, RunState, Waiting
 from runner.model.units import UNKNOWN, duration, loss, pace
 from runner.store.reader import RunReader
-from runner.store.registry import RunNotFound, resolve
-from runner.store.rundir import RunDir
+from runner.store.registry import RunNotFound, group_of, resolve
+from runner.store.rundir import RunDir, runs_root
 from tui.cli.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import INVISIBLE, clean
 from tui.words.progress import loss_now
 from tui.words.table import Column, Line, table_lines
 
 MARKS = {"pass": "✓", "warn": "!", "fail": "✗", "skip": "-"}
+
+
+def find_runs(text: str, *, adopt: bool = True) -> tuple[list[Path], str]:
+    """The folder of RUN; or of every run of the group with this name, oldest first, and that name. Raises
+    Fail."""
+    try:
+        return [find_run(text, adopt=adopt)], ""
+    except Fail:
+        group = group_of(text)
+        if not group:
+            raise
+    paths = [runs_root() / one.id for one in group]
+    if adopt:
+        for path in paths:
+            with contextlib.suppress(OSError):
+                control.adopt(path)
+    return paths, group[0].group
 
 
 def find_run(text: str, *, adopt: bool = True) -> Path:
@@ -35,10 +52,8 @@ def find_run(text: str, *, adopt: bool = True) -> Path:
     except RunNotFound as error:
         raise Fail(str(error), NOT_FOUND) from None
     if adopt:
-        try:
+        with contextlib.suppress(OSError):  # a folder of another user: it can still be read
             control.adopt(path)
-        except OSError:
-            pass  # a folder of another user: it can still be read
     return path
 
 

@@ -5,17 +5,28 @@ from __future__ import annotations
 import argparse
 import shutil
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from rich.cells import cell_len
 
-from runner.history.compare import ComparedRun, Comparison, refuse_number, setting_words
+from runner.history.compare import (
+    MOST,
+    ComparedRun,
+    Comparison,
+    refuse_number,
+    setting_words,
+    too_many,
+)
 from runner.history.compare_lines import Axis, Line, lines_of
 from runner.history.compare_results import checkpoint_words, result_rows
-from runner.history.comparing import Comparing, comparison_json
-from tui.cli.common import find_run, print_json, say, write
+from runner.history.compare_runs import as_list, best_words, list_rows, run_columns, run_order
+from runner.history.comparing import Comparing, chosen_of, comparison_json
+from runner.store.registry import group_of
+from tui.cli.common import find_runs, print_json, say, write
 from tui.cli.exits import OK, WRONG_USE, Fail
 from tui.kit.scale import SETTLED_AFTER_POINTS
 from tui.text import clean, crop, crop_start, wrap
+from tui.words.table import Column, table_lines
 
 #: of a pipe, which has no width of its own
 WIDTH, HEIGHT = 100, 24
@@ -27,19 +38,21 @@ AXIS_WORDS = {
 }
 NAME_CELLS = 26
 LEAST_CELLS = 15
+#: a setting is narrowed to
+LEAST_LISTED = 6
 
 
 def compare(options: argparse.Namespace) -> int:
     """Losses on one axis, a table of results, and the settings that differ."""
-    try:
-        refuse_number(len(options.run))
-    except ValueError as error:
-        raise Fail(str(error), WRONG_USE) from None
-    paths = [find_run(text) for text in options.run]
+    paths, group = _named(options.run)
     twice = {path.name for path in paths if paths.count(path) > 1}
     if twice:
         raise Fail(f"{min(twice)} was given twice: give another run to compare it with", WRONG_USE)
-    made = Comparing(paths).read_all()
+    try:
+        refuse_number(len(paths))
+        made = Comparing(paths, group).read_all()
+    except ValueError as error:
+        raise Fail(str(error), WRONG_USE) from None
     axis = Axis(options.by)
     if options.json:
         print_json(comparison_json(made, axis))
@@ -49,6 +62,22 @@ def compare(options: argparse.Namespace) -> int:
     lines = text_lines(made, axis, width, max(10, min(24, size.lines - 4)))
     write(*(line.rstrip() for line in lines))
     return OK
+
+
+def _named(texts: Sequence[str]) -> tuple[list[Path], str]:
+    """The runs, and the group if one was named alone. Raises Fail."""
+    if len(texts) > MOST:
+        raise Fail(too_many(len(texts)), WRONG_USE)
+    found = [find_runs(text) for text in texts]
+    if len(found) > 1 or not found[0][1]:
+        return [path for paths, _ in found for path in paths], ""
+    group = group_of(found[0][1])
+    chosen = chosen_of(group)
+    if len(chosen) < len(group):
+        say(
+            f"{len(chosen)} of {len(group)} runs of the group are compared: those with the lowest losses"
+        )
+    return [path for path in found[0][0] if path.name in {one.id for one in chosen}], found[0][1]
 
 
 def text_lines(made: Comparison, axis: Axis, width: int, height: int) -> Iterator[str]:
@@ -62,12 +91,29 @@ def text_lines(made: Comparison, axis: Axis, width: int, height: int) -> Iterato
         missing = f" ({line.missing}, so it is not in the chart)" if line.missing else ""
         yield crop(f"{run.letter}  {clean(run.id)}  {clean(run.name, 60)}{missing}", width)
     yield ""
-    rows = [[row.name, *_marked(row.values, row.lead)] for row in result_rows(made)]
-    yield from _table(["", *(run.letter for run in made.runs)], rows, width)
-    yield from _settings(made, width)
-    best = [clean(words) for run in made.runs if (words := checkpoint_words(run))]
-    yield from _sentences("Best checkpoints, by numbers alone:", best, width)
+    if as_list(made):
+        yield from _list(made, width)
+        yield from _sentences(
+            "By numbers alone:", [clean(text) for text in best_words(made)], width
+        )
+    else:
+        rows = [[row.name, *_marked(row.values, row.lead)] for row in result_rows(made)]
+        yield from _table(["", *(run.letter for run in made.runs)], rows, width)
+        yield from _settings(made, width)
+        best = [clean(words) for run in made.runs if (words := checkpoint_words(run))]
+        yield from _sentences("Best checkpoints, by numbers alone:", best, width)
     yield from _sentences("Notes:", [clean(text) for text in made.remarks], width)
+
+
+def _list(made: Comparison, width: int) -> Iterator[str]:
+    """A row for each run, the best first."""
+    found = run_columns(made)
+    columns = [
+        Column(clean(one.head, 40), one.rank, LEAST_LISTED if one.setting else None, one.right)
+        for one in found
+    ]
+    rows = [[clean(value, 60) for value in row] for row in list_rows(found, run_order(made))]
+    yield from table_lines(columns, rows, width)
 
 
 def _marked(values: Sequence[str], lead: int | None) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from runner.analysis.smoke import smoke_verdict
@@ -11,7 +12,7 @@ from runner.control import gate
 from runner.control import orders as control
 from runner.model import JournalEvent, Outcome, RunSnapshot, RunState
 from runner.store.reader import RunReader
-from tui.cli.common import check_line, find_run, say, snapshots, wait_for_end
+from tui.cli.common import check_line, find_run, find_runs, say, snapshots, wait_for_end
 from tui.cli.exits import NO, OK, Fail
 
 #: INT 15 s, TERM 5 s, KILL, the last check of the files
@@ -21,24 +22,42 @@ NO_ANSWER = "stop requested; the supervisor hasn't responded yet"
 
 def stop(options: argparse.Namespace) -> int:
     """Request a stop and wait until every process of the training has ended."""
-    path = find_run(options.run)
+    paths, group = find_runs(options.run)
+    if group:
+        from tui.cli.groups import stop_group
+
+        return stop_group(paths, group, options)
+    (path,) = paths
+    attempt, answer = order_stop(path, options)
+    say(f"run {path.name}: {answer or NO_ANSWER}")
+    if options.cancel:
+        return OK if answer else NO
+    if waits(options):
+        say(stopped(path, attempt, options, say))
+    return OK
+
+
+def order_stop(path: Path, options: argparse.Namespace) -> tuple[int | None, str]:
+    """The attempt that is to stop, and the supervisor's answer, "" for none yet. Raises Fail, Refused."""
     mode = "now" if options.now else "after_save" if options.after_save else "default"
     sent = control.cancel_stop(path) if options.cancel else control.stop(path, mode)
     answer = control.await_answer(path, sent)
     if answer is not None and not answer.accepted:
         raise Fail(f"run {path.name}: {answer.text}")
-    say(f"run {path.name}: {answer.text if answer is not None else NO_ANSWER}")
-    if options.cancel:
-        return OK if answer is not None else NO
-    if options.no_wait or (options.after_save and not options.wait):
-        return OK
-    if options.after_save:  # a save may be hours away; Ctrl+C leaves the request in place
+    return sent.attempt, answer.text if answer is not None else ""
+
+
+def waits(options: argparse.Namespace) -> bool:
+    """A save may be hours away."""
+    return not (options.cancel or options.no_wait or (options.after_save and not options.wait))
+
+
+def stopped(
+    path: Path, attempt: int | None, options: argparse.Namespace, tell: Callable[[str], None]
+) -> str:
+    """Wait until no process is left, then for the verdict: how it ended. Raises Fail."""
+    if options.after_save:  # Ctrl+C leaves the request in place
         wait_for_end(path)
-    return _stopped(path, sent.attempt)
-
-
-def _stopped(path: Path, attempt: int | None) -> int:
-    """Wait until no process is left, then for the verdict. Raises Fail."""
     gone: JournalEvent | None = None
     deadline = time.monotonic() + STOP_PATIENCE_S
     for snapshot in snapshots(path):
@@ -48,14 +67,13 @@ def _stopped(path: Path, attempt: int | None) -> int:
         if gone is None:
             gone = next((event for event in found if event.kind == "all_gone"), None)
             if gone is not None:
-                say(f"no process of the training is left ({gone.data.get('seen')} ended)")
+                tell(f"no process of the training is left ({gone.data.get('seen')} ended)")
                 deadline = time.monotonic() + STOP_PATIENCE_S
         resumed = snapshot.status is not None and snapshot.status.attempt > number
         if resumed or (snapshot.state is RunState.ENDED and snapshot.outcome is not None):
             break
         if snapshot.state is RunState.UNKNOWN:
-            say(f"no process of run {path.name} is left; it was {snapshot.newer}")
-            return OK
+            return f"no process of run {path.name} is left; it was {snapshot.newer}"
         if snapshot.state is RunState.LOST:
             raise Fail(f"run {path.name} is lost: no process of this run is alive on this machine")
         if time.monotonic() > deadline:
@@ -64,14 +82,12 @@ def _stopped(path: Path, attempt: int | None) -> int:
                     f"run {path.name} has not stopped yet{_survivors(left)}: "
                     f"see `plasma-tui show {path.name}`"
                 )
-            say(f"files are still being verified: see `plasma-tui show {path.name}`")
-            return OK
+            return f"files are still being verified: see `plasma-tui show {path.name}`"
     if left:
         raise Fail(
             f"run {path.name} has stopped, but some processes are still alive{_survivors(left)}"
         )
-    say(_ending(snapshot) if not resumed else f"attempt {number} has ended")
-    return OK
+    return _ending(snapshot) if not resumed else f"attempt {number} has ended"
 
 
 def _survivors(events: list[JournalEvent]) -> str:

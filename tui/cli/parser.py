@@ -43,6 +43,8 @@ def _many(flag: str, metavar: str, help: str) -> Option:
 
 
 RUN = _value("run", metavar="RUN", help=RUN_HELP)
+GROUP_HELP = f"{RUN_HELP}; or the group of a sweep"
+RUN_OR_GROUP = _value("run", metavar="RUN", help=GROUP_HELP)
 JSON = _on("--json", help="print one JSON object")
 YES = _on("--yes", "-y", help="don't ask")
 QUEUE = _on("--queue", help="wait in the queue for a free GPU (without a GPU: for this machine)")
@@ -95,14 +97,14 @@ VERBS: tuple[tuple[str, str, str, tuple[Option | list[Option], ...]], ...] = (
     ("approve", "orders:approve", "let the long run start after this smoke test", (
         RUN, _value("--note", metavar="TEXT", default="", help="stored with the approval"))),
     ("stop", "orders:stop", "stop a run and all of its processes", (
-        RUN, HOST,
+        RUN_OR_GROUP, HOST,
         [_on("--after-save", help="after the next complete checkpoint with its state"),
          _on("--now", help="kill every process at once, even during a save"),
          _on("--cancel", help="cancel a stop that has not begun")],
         [_on("--no-wait", help="don't wait for the run to stop"),
          _on("--wait", help="with --after-save: wait until the run has stopped")])),
     ("resume", "again:resume", "resume a run from its newest complete state", (
-        RUN, JSON, _value("--from", dest="source", metavar="WHAT",
+        RUN_OR_GROUP, JSON, _value("--from", dest="source", metavar="WHAT",
                           help="the checkpoint to resume from: its step, name or path"),
         AGAIN, DRY_RUN, QUEUE, WAIT,
         _value("--force", metavar="REASON", help="also with settings no smoke test approved"))),
@@ -123,7 +125,7 @@ VERBS: tuple[tuple[str, str, str, tuple[Option | list[Option], ...]], ...] = (
     ("log", "runs:log", "print the trainer's console output", (
         RUN, FOLLOW, _value("--lines", "-n", type=int, metavar="N", help="only the last N lines"))),
     ("compare", "compare:compare", "compare runs side by side: losses, results, settings", (
-        _value("run", metavar="RUN", nargs="+", help="2 to 8 runs"), JSON,
+        _value("run", metavar="RUN", nargs="+", help="2 to 26 runs, or the group of a sweep"), JSON,
         _value("--by", choices=("step", "epoch", "time", "images"), default="step",
                help="x axis of the losses (default: step)"))),
     ("replay", "replay:replay", "replay an ended run or a console log on the screen", (
@@ -145,7 +147,7 @@ VERBS: tuple[tuple[str, str, str, tuple[Option | list[Option], ...]], ...] = (
         JSON, _value("--name", metavar="TEXT", help="instead of the name in the files"), DRY_RUN,
         _on("--verify", help="check every value of every file"))),
     ("remove", "removing:remove", "delete run folders; checkpoints in output folders stay", (
-        _value("run", metavar="RUN", nargs="+", help=RUN_HELP), YES,
+        _value("run", metavar="RUN", nargs="+", help=GROUP_HELP), YES,
         _on("--with-checkpoints", help="also checkpoints inside the run folder"))),
     ("inspect", "files:inspect", "parse and evaluate any console log of a trainer", (
         _value("log", metavar="LOG", help="a file with a trainer's output; - reads stdin"), JSON,

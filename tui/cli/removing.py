@@ -7,14 +7,15 @@ from collections.abc import Sequence
 
 from runner.control.remove import Removal, removal_of, remove_run
 from runner.model.units import count
-from tui.cli.common import agreed, answer, at_terminal, find_run, say
+from tui.cli.common import agreed, answer, at_terminal, find_runs, say
 from tui.cli.exits import NO, OK, WRONG_USE, Fail
 from tui.text import clean
 
 
 def remove(options: argparse.Namespace) -> int:
     """Exit 0 when all are deleted. Nothing is deleted before a yes (or --yes), or if one cannot be."""
-    paths = list(dict.fromkeys(find_run(text, adopt=False) for text in options.run))
+    named = [find_runs(text, adopt=False)[0] for text in options.run]
+    paths = list(dict.fromkeys(path for found in named for path in found))
     looked = [removal_of(path) for path in paths]
     for one in looked:
         if one.refusal is not None:

@@ -41,7 +41,8 @@ def show(options: argparse.Namespace) -> int:
         return NO
     review = review_of(path, dataset=False)
     if options.json:
-        print_json(_without_secrets(review.snapshot) | _called(path))
+        group = review.snapshot.spec.group if review.snapshot.spec is not None else ""
+        print_json(_without_secrets(review.snapshot) | _called(path) | {"group": group})
     else:
         _print(snapshot, review)
     return OK

@@ -56,13 +56,15 @@ def show_lines(snapshot: RunSnapshot, label: Label | None = None) -> Iterator[st
 
 
 def _marks(snapshot: RunSnapshot, label: Label) -> str:
-    """Its origin, its configured name if it was renamed, its tags."""
+    """Its origin, its configured name if it was renamed, its group, its tags."""
     spec = snapshot.spec
     words = []
     if spec is not None and spec.origin:
         words.append(f"{clean(spec.origin)} from {clean(spec.origin_path) or 'files'}")
     if spec is not None and label.name and label.name != spec.name:
         words.append(f"configured as {clean(spec.name)}")
+    if spec is not None and spec.group:
+        words.append(f"group {clean(spec.group)}")
     if label.tags:
         words.append(f"tags: {', '.join(clean(tag) for tag in label.tags)}")
     return "".join(f", {word}" for word in words)

@@ -32,7 +32,8 @@ NEAR = 0.25
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """`place` counts from 1; candidates within the noise are tied. `by`: the ranking value, VALIDATION,
-    TRAINING or "" if unknown. `sample_path`: an image of its step."""
+    TRAINING or "" if unknown. `sample_path`: an image of its step. `score`: for a ranking with those of other
+    runs."""
 
     checkpoint: Checkpoint
     place: int
@@ -40,10 +41,11 @@ class Candidate:
     cautions: tuple[str, ...] = ()
     sample_path: str | None = None
     by: str = ""
+    score: Score | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Score:
+class Score:
     """`value`: what it is ranked by; `scatter`: its standard deviation, None: unknown; `least`: smaller
     differences are never significant; `weight`: number of serious cautions."""
 
@@ -105,6 +107,25 @@ def rank(
     return tuple(found)
 
 
+def rank_runs(leaders: Sequence[Candidate | None]) -> tuple[tuple[int, Candidate], ...]:
+    """The best checkpoints of several runs, one each, ranked the same way: (index, candidate with its place and
+    reasons among these), best first. None: that run has no usable one."""
+    index = {id(one.score): at for at, one in enumerate(leaders) if one is not None and one.score}
+    scores = [one.score for one in leaders if one is not None and one.score]
+    found: list[tuple[int, Candidate]] = []
+    for by in (VALIDATION, TRAINING, ""):
+        group = sorted((s for s in scores if s.by == by), key=lambda s: (s.value, -s.step))
+        before = len(found)
+        for place, leader, score in _places(group, before):
+            reasons = _reasons(score, group[0], leader, before, len(scores))
+            one = Candidate(score.one, place, reasons, score.cautions, by=by, score=score)
+            found.append((index[id(score)], one))
+    if found and found[0][1].by == TRAINING:
+        at, one = found[0]
+        found[0] = at, replace(one, cautions=(*one.cautions, ONLY_TRAINING))
+    return tuple(found)
+
+
 def usable_checkpoints(
     checkpoints: Sequence[Checkpoint], series: LossSeries | None = None
 ) -> list[Checkpoint]:
@@ -127,19 +148,19 @@ def _score(
     validation: Mapping[int, float],
     single: float | None,
     rounded: bool,
-) -> _Score:
+) -> Score:
     """`near`: the step of its validation; `single`: the scatter of one step's loss;
     `rounded`: losses have the console's digits."""
     if near is not None:
-        return _Score(one, VALIDATION, validation[near], scatter_of(validation), at_step=near)
+        return Score(one, VALIDATION, validation[near], scatter_of(validation), at_step=near)
     told = finite(one.validation_loss)
     if not validation and told is not None:
-        return _Score(one, VALIDATION, told, least=rounding(told), exact=False)
+        return Score(one, VALIDATION, told, least=rounding(told), exact=False)
     if (value := finite(one.loss)) is None:
-        return _Score(one, "")
+        return Score(one, "")
     scatter = smoothed_scatter(single, one.step or 1) if single else None
     least = rounding(value) if rounded else 0.0
-    return _Score(one, TRAINING, value, scatter, least)
+    return Score(one, TRAINING, value, scatter, least)
 
 
 def validation_near(
@@ -161,16 +182,9 @@ def validation_near(
 
 
 def _ranked(
-    ordered: list[_Score], before: int, number: int, samples: Mapping[int, str]
+    ordered: list[Score], before: int, number: int, samples: Mapping[int, str]
 ) -> list[Candidate]:
     """`ordered`: by value; `before`: how many are ranked before this group; `number`: of all usable files."""
-    places: list[tuple[int, _Score, _Score]] = []
-    for at, score in enumerate(ordered):
-        place, leader = places[-1][:2] if places else (0, score)
-        if not places or (score.by and not _equal(score, leader)):
-            place, leader = before + at + 1, score
-        places.append((place, leader, score))
-    places.sort(key=lambda p: (p[0], p[2].weight, p[2].value, -p[2].step))
     return [
         Candidate(
             score.one,
@@ -179,17 +193,29 @@ def _ranked(
             (*score.cautions, *_about_validation(score, ordered, before)),
             samples.get(score.step) or score.one.sample_path,
             score.by,
+            score,
         )
-        for place, leader, score in places
+        for place, leader, score in _places(ordered, before)
     ]
 
 
-def _equal(one: _Score, lower: _Score) -> bool:
+def _places(ordered: Sequence[Score], before: int) -> list[tuple[int, Score, Score]]:
+    """(place, the first of that place, score), best first."""
+    places: list[tuple[int, Score, Score]] = []
+    for at, score in enumerate(ordered):
+        place, leader = places[-1][:2] if places else (0, score)
+        if not places or (score.by and not _equal(score, leader)):
+            place, leader = before + at + 1, score
+        places.append((place, leader, score))
+    return sorted(places, key=lambda p: (p[0], p[2].weight, p[2].value, -p[2].step))
+
+
+def _equal(one: Score, lower: Score) -> bool:
     # a last digit is not exact in binary
     return one.value - lower.value <= _noise(one, lower) * (1 + 1e-9)
 
 
-def _noise(one: _Score, other: _Score) -> float:
+def _noise(one: Score, other: Score) -> float:
     """The smallest significant difference of two values."""
     least = max(one.least, other.least)
     if one.scatter is None or other.scatter is None:
@@ -198,7 +224,7 @@ def _noise(one: _Score, other: _Score) -> float:
 
 
 def _reasons(
-    score: _Score, lowest: _Score, leader: _Score, before: int, number: int
+    score: Score, lowest: Score, leader: Score, before: int, number: int
 ) -> tuple[str, ...]:
     told = ["the only complete, finite checkpoint"] if number == 1 else []
     if not score.by:
@@ -216,7 +242,7 @@ def _reasons(
     return (*told, *norm_words(score.one))
 
 
-def _about_validation(score: _Score, ordered: Sequence[_Score], before: int) -> tuple[str, ...]:
+def _about_validation(score: Score, ordered: Sequence[Score], before: int) -> tuple[str, ...]:
     """What the trend of validation losses says about this one."""
     if score.by != VALIDATION:
         return ("no validation near its step: not compared with those above",) if before else ()

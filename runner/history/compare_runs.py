@@ -1,0 +1,116 @@
+"""A comparison as a list: a row for each run with what differs between them, the best first. Pure.
+
+For many runs, where columns would not fit; `compare_results` has a column for each run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from runner.control.sweep_plan import SHORT
+from runner.history.compare import Comparison, setting_words
+from runner.history.compare_results import NOT_KNOWN, last_loss, state_word
+from runner.model import RunState
+from runner.model.units import UNKNOWN, duration, loss, some
+
+if TYPE_CHECKING:
+    from runner.history.compare import ComparedRun
+    from runner.history.review.best import Candidate
+
+#: more runs than this are compared as a list first
+FEW = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RunColumn:
+    """`values`: of each run, in the order of the comparison. `short`: a head for narrow tables; `rank`: the
+    highest is left out first, 0 never; `setting`: it is one."""
+
+    head: str
+    values: tuple[str, ...]
+    right: bool = False
+    rank: int = 0
+    short: str = ""
+    setting: bool = False
+
+
+def as_list(made: Comparison) -> bool:
+    """Is a row for each run better than a column?"""
+    return bool(made.group) or len(made.runs) > FEW
+
+
+def run_order(made: Comparison) -> tuple[int, ...]:
+    """Indices: the best first, then runs without a place in their own order."""
+    ranked = [at for at, _ in made.ranking]
+    return (*ranked, *(at for at in range(len(made.runs)) if at not in ranked))
+
+
+def run_columns(made: Comparison) -> tuple[RunColumn, ...]:
+    """The place, what each run is, the settings that differ, then the results; columns without any value are
+    left out."""
+    places = dict(made.ranking)
+
+    def results(word: Callable[[ComparedRun, Candidate | None], str]) -> tuple[str, ...]:
+        words = [word(run, places.get(at)) for at, run in enumerate(made.runs)]
+        return tuple("" if text in (UNKNOWN, "") else text for text in words)
+
+    settings = [
+        RunColumn(row.name, setting_words(row), short=SHORT.get(row.name, ""), setting=True)
+        for row in made.differing
+    ]
+    found = (
+        RunColumn("place", results(lambda _, best: str(best.place) if best else ""), right=True),
+        RunColumn("", tuple(run.letter for run in made.runs)),
+        RunColumn("state", results(lambda run, _: state_now(run))),
+        *settings,
+        RunColumn("loss", results(lambda run, _: last_loss(run.results)), True, 2),
+        RunColumn("validation", results(lambda run, _: loss(run.results.validation)), True, 1),
+        RunColumn("best step", results(_best_step), True, 3, "best"),
+        RunColumn("steps", results(lambda run, _: _steps(run)), True, 4),
+        RunColumn("time", results(lambda run, _: duration(run.results.trained_s)), True, 5),
+        RunColumn("name", tuple(run.name for run in made.runs), rank=6),
+    )
+    return tuple(
+        one if one.head in ("place", "") else _marked(one) for one in found if any(one.values)
+    )
+
+
+def _marked(column: RunColumn) -> RunColumn:
+    return replace(column, values=tuple(value or NOT_KNOWN for value in column.values))
+
+
+def state_now(run: ComparedRun) -> str:
+    """`succeeded`, `queued`, `running 45 %`."""
+    word, steps = state_word(run), run.results.steps
+    if run.state is not RunState.RUNNING or not steps or not run.results.total_steps:
+        return word
+    return f"{word} {int(100 * min(1.0, steps / run.results.total_steps))} %"
+
+
+def _best_step(run: ComparedRun, best: Candidate | None) -> str:
+    step = best.checkpoint.step if best is not None else run.results.best_step
+    return str(step) if step is not None else ""
+
+
+def _steps(run: ComparedRun) -> str:
+    return str(run.results.steps) if run.results.steps else ""
+
+
+def best_words(made: Comparison) -> tuple[str, ...]:
+    """Which run is ahead and why, then what limits that, a sentence each; empty if none is."""
+    if not made.ranking:
+        return ()
+    at, best = made.ranking[0]
+    tied = [made.runs[other].letter for other, one in made.ranking[1:] if one.place == best.place]
+    open_runs = sum(run.state is not RunState.ENDED for run in made.runs)
+    head = f"Best{' so far' if open_runs else ''}: {made.runs[at].letter}, {best.checkpoint.name}"
+    if tied:
+        head = f"Tied for {head[0].lower()}{head[1:]}; {some(tied, 8)} within the noise"
+    cautions = (f"{one[:1].upper()}{one[1:]}." for one in best.cautions)
+    return (f"{head}: {', '.join(best.reasons)}.", *cautions)
+
+
+def list_rows(columns: Sequence[RunColumn], order: Sequence[int]) -> list[list[str]]:
+    return [[column.values[at] for column in columns] for at in order]

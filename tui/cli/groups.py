@@ -1,0 +1,82 @@
+"""`stop` and `resume` of a group: one sentence for each run, exit 0 only if it worked for all."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner.control import launch
+from runner.control.resume import plan_resume
+from runner.model import Outcome, RunState
+from runner.model.refusal import Refusal
+from runner.store.reader import RunReader
+from runner.store.registry import LIVE
+from runner.store.rundir import RunDir
+from tui.cli.again import resume_object
+from tui.cli.common import exit_code, print_json, say, wait_for_end, write
+from tui.cli.exits import NO, OK, WRONG_USE, Fail
+from tui.cli.orders import NO_ANSWER, order_stop, stopped, waits
+
+
+def stop_group(paths: Sequence[Path], group: str, options: argparse.Namespace) -> int:
+    """Those that still wait leave the queue first, the last one first: none of them starts because another run
+    has stopped."""
+    states = {path: RunReader(path, console=False).read_small().state for path in paths}
+    queued = [path for path in reversed(paths) if states[path] is RunState.QUEUED]
+    live = [path for path in paths if states[path] in LIVE and path not in queued]
+    if not queued and not live:
+        raise Fail(f"no run of {group} is live")
+    code, ordered = OK, list[tuple[Path, int | None]]()
+    for path in (*queued, *live):
+        try:
+            attempt, answer = order_stop(path, options)
+        except (Fail, Refusal) as error:
+            code = _problem(path, error)
+            continue
+        ordered.append((path, attempt))
+        if not waits(options):
+            say(f"{path.name}: {answer or NO_ANSWER}")
+            code = NO if options.cancel and not answer else code
+    for path, attempt in ordered if waits(options) else ():
+        try:
+            say(f"{path.name}: {stopped(path, attempt, options, lambda _: None)}")
+        except Fail as error:
+            code = _problem(path, error)
+    return code
+
+
+def resume_group(paths: Sequence[Path], group: str, options: argparse.Namespace) -> int:
+    """Every run that has ended without success; the others need no resume."""
+    if options.source is not None:
+        raise Fail("--from names a checkpoint of one run: resume that run alone", WRONG_USE)
+    code, begun, planned = OK, list[Path](), list[dict[str, object]]()
+    for path in paths:
+        snapshot = RunReader(path, console=False).read_all()
+        if snapshot.state in LIVE or snapshot.outcome is Outcome.SUCCEEDED:
+            say(f"{path.name}: {snapshot.outcome or snapshot.state}, nothing to resume")
+            continue
+        try:
+            found = plan_resume(snapshot, changes=options.set)
+            planned.append(resume_object(path, found))
+            if not options.dry_run:
+                launch.start_attempt(RunDir(path), found.approved(options.force))
+        except Refusal as error:
+            code = _problem(path, error)
+            continue
+        begun.append(path)
+        say(f"{path.name}: resumes from step {found.from_step} to {found.to_step}")
+    if options.json:
+        print_json({"schema": 1, "group": group, "runs": planned})
+    if options.dry_run:
+        return code
+    if not options.json:
+        write(*(path.name for path in begun))
+    ends = [exit_code(wait_for_end(path)) for path in begun] if options.wait else []
+    return NO if NO in ends else code
+
+
+def _problem(path: Path, error: Exception) -> int:
+    text = str(error).removeprefix(f"run {path.name}").lstrip(": ")
+    say(f"{path.name}: {text}")
+    return NO
