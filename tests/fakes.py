@@ -96,6 +96,7 @@ class FakeComparing(Comparing):
     def __init__(self, snapshots: list[RunSnapshot], settings: list[dict[str, str]]) -> None:
         self.snapshots, self.settings = snapshots, settings
         self.fraction, self.pending, self.reads = 1.0, True, 0
+        self.group = ""
         self.problem: Exception | None = None
 
     def changed(self) -> bool:
@@ -112,7 +113,7 @@ class FakeComparing(Comparing):
                 LETTERS, self.snapshots, self.settings, strict=False
             )
         ]
-        return comparison(runs, self.settings, self.fraction)
+        return comparison(runs, self.settings, self.fraction, self.group)
 
 
 class FakeBackend(Backend):
@@ -184,8 +185,9 @@ class FakeBackend(Backend):
         self.replayed = (*self.replayed, (run_path, speed))
         return super().open_replay(run_path, speed)
 
-    def comparing(self, run_paths: Sequence[Path]) -> Comparing:
+    def comparing(self, run_paths: Sequence[Path], group: str = "") -> Comparing:
         self._may()
+        self.compared.group = group
         return self.compared
 
     def earlier_run(self, run_path: Path, number: int) -> RunSnapshot | None:

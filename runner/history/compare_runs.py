@@ -65,7 +65,7 @@ def run_columns(made: Comparison) -> tuple[RunColumn, ...]:
         RunColumn("", tuple(run.letter for run in made.runs)),
         RunColumn("state", results(lambda run, _: state_now(run))),
         *settings,
-        RunColumn("loss", results(lambda run, _: last_loss(run.results)), True, 2),
+        RunColumn("loss at end", results(lambda run, _: last_loss(run.results)), True, 2, "loss"),
         RunColumn("validation", results(lambda run, _: loss(run.results.validation)), True, 1),
         RunColumn("best step", results(_best_step), True, 3, "best"),
         RunColumn("steps", results(lambda run, _: _steps(run)), True, 4),
@@ -104,12 +104,11 @@ def best_words(made: Comparison) -> tuple[str, ...]:
         return ()
     at, best = made.ranking[0]
     tied = [made.runs[other].letter for other, one in made.ranking[1:] if one.place == best.place]
-    open_runs = sum(run.state is not RunState.ENDED for run in made.runs)
-    head = f"Best{' so far' if open_runs else ''}: {made.runs[at].letter}, {best.checkpoint.name}"
-    if tied:
-        head = f"Tied for {head[0].lower()}{head[1:]}; {some(tied, 8)} within the noise"
+    so_far = " so far" if any(run.state is not RunState.ENDED for run in made.runs) else ""
+    step = f" at step {best.checkpoint.step}" if best.checkpoint.step is not None else ""
+    within = f"; {some(tied, 8)} within the noise" if tied else ""
     cautions = (f"{one[:1].upper()}{one[1:]}." for one in best.cautions)
-    return (f"{head}: {', '.join(best.reasons)}.", *cautions)
+    return (f"Best{so_far}: {made.runs[at].letter}{step}, {best.reasons[0]}{within}.", *cautions)
 
 
 def list_rows(columns: Sequence[RunColumn], order: Sequence[int]) -> list[list[str]]:

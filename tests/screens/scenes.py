@@ -9,7 +9,7 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,12 @@ from runner.model import (
     Phase,
     RunSnapshot,
     RunState,
+    Status,
+    Waiting,
 )
 from runner.model.preview import FlagChange, Preview
 from runner.preflight.cures.model import Cure
+from runner.store.listing import listing_of
 from runner.trainers.sd_scripts.importers.find import Found, FoundCheckout, FoundModel
 from runner.trainers.sd_scripts.sample_prompts import PromptFile, SamplePrompt
 from tests import builders as b
@@ -443,6 +446,54 @@ def _with_comparison(backend: FakeBackend, folder: Path) -> None:
     backend.compared = FakeComparing(compared, settings)
 
 
+GROUP = "spyke-sweep-a1b2"
+
+
+def swept(
+    rates: Sequence[str], dims: Sequence[int], ended: int
+) -> tuple[list[RunSnapshot], list[dict[str, str]]]:
+    """The runs of a sweep: the first `ended` are over, one trains, the others wait."""
+    found, settings = [], []
+    for at, (rate, dim) in enumerate((rate, dim) for rate in rates for dim in dims):
+        run_id = f"20261121-18{at:02d}11-spyke-{at:04x}"
+        spec = b.spec(id=run_id, name=f"spyke-lr{rate}-dim{dim}", group=GROUP)
+        series = b.series([value * (1 + 0.04 * (at % 5)) for value in b.losses(920, at + 1)])
+        files = [
+            b.checkpoint(step, name=f"{spec.name}-step{step:08d}.safetensors", path=f"/o/{at}-{step}",
+                         loss=series.buckets[step - 1].smooth)
+            for step in (200, 400, 600, 800)
+        ]  # fmt: skip
+        run = b.ended(Outcome.DIVERGED if at == 2 and ended > 4 else Outcome.SUCCEEDED)
+        if at == ended:
+            run, series = b.snapshot(412), b.series(b.losses(412, at + 1))
+        elif at > ended:
+            status = Status(RunState.QUEUED, 1, b.NOW, waiting=Waiting())
+            run = RunSnapshot("", "", b.NOW, RunState.QUEUED, status=status)
+            series = LossSeries()
+        if at < ended and run.status is not None:
+            run = replace(run, status=replace(run.status, checkpoints=tuple(files)))
+        found.append(replace(run, id=run_id, path=f"/state/runs/{run_id}", spec=spec, loss=series))
+        settings.append({"learning_rate": rate, "network_dim": str(dim), "seed": "1"})
+    return found, settings
+
+
+def _with_sweep(
+    ended: int, rates: Sequence[str], dims: Sequence[int]
+) -> Callable[[FakeBackend, Path], None]:
+    def prepare(backend: FakeBackend, folder: Path) -> None:
+        _without_curves(backend, folder)
+        runs, settings = swept(rates, dims, ended)
+        listed = [listing_of(run) for run in reversed(runs)]
+        backend.runs = listed + [b.listing(i + 30) for i in range(4)]
+        backend.compared = FakeComparing(runs, settings)
+
+    return prepare
+
+
+SWEEP = _with_sweep(2, ("1e-4", "5e-5"), (16, 32))
+LARGE_SWEEP = _with_sweep(13, ("1e-4", "5e-5", "2e-5", "1e-5"), (4, 8, 16, 32))
+
+
 def _approved(run: RunSnapshot) -> RunSnapshot:
     approval = Approval("anna", b.NOW - 1500, "key", smoke_run="20261121-smoke")
     return replace(run, spec=replace(run.spec or b.spec(), approval=approval))
@@ -538,6 +589,24 @@ def scenes() -> dict[str, Scene]:
         "samples": Scene(TRAINING, ("i",), prepare=_with_samples, then="a red fox"),
         "compare": Scene(
             None, ("h", "space", "down", "space", "c"), prepare=_with_comparison, then="compared"
+        ),
+        "runs-sweep": Scene(None, ("h",), prepare=SWEEP, then="spyke-lr1e-4"),
+        "compare-sweep": Scene(None, ("h", "c"), prepare=SWEEP, then="4 runs compared"),
+        "compare-samples": Scene(
+            None,
+            ("h", "c", "i"),
+            prepare=lambda backend, folder: (
+                SWEEP(backend, folder),
+                _with_samples(backend, folder),
+            )[0],
+            then="a red fox",
+            sizes=SIZES[:2],
+        ),
+        "runs-by-sweep": Scene(
+            None, ("h", "p", "p"), prepare=SWEEP, then="no sweep", sizes=SIZES[:1]
+        ),
+        "compare-large-sweep": Scene(
+            None, ("h", "c"), prepare=LARGE_SWEEP, then="16 runs compared", sizes=SIZES[:2]
         ),
         "welcome": Scene(waits="here (n", prepare=_without_curves),
         "new-project": Scene(

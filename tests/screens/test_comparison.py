@@ -9,14 +9,19 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from runner.history.samples import Sample
 from runner.model import Outcome, RunSnapshot, RunState
 from runner.model.refusal import Refusal
 from tests import builders as b
-from tests.fakes import FakeBackend, FakeComparing
+from tests.fakes import FakeBackend, FakeComparing, FakeSampleReader
 from tests.hostile import HOSTILE
+from tests.screens import scenes
 from tests.screens.helpers import app_on, screen_text, shown, text_of, until
 from tui.screens.compare import CompareScreen
+from tui.screens.compare_samples import CompareSamplesScreen
 from tui.screens.monitor import MonitorScreen
+from tui.screens.samples import SamplesScreen
+from tui.words.samples import SampleSheet
 
 PATHS = tuple(Path(f"/state/runs/{letter}") for letter in "abc")
 
@@ -203,3 +208,119 @@ async def test_help_tells_the_keys_of_this_screen() -> None:
         await opened(pilot, FakeComparing(snapshots(), settings()))
         await pilot.press("question_mark")
         await until(pilot, lambda: "X axis: step, epoch" in screen_text(pilot))
+
+
+# ----------------------------------------------------------------- the runs of a sweep
+
+
+async def swept(pilot: Pilot[Any], ended: int = 2, large: bool = False) -> CompareScreen:
+    await shown(pilot)
+    rates = ("1e-4", "5e-5", "2e-5", "1e-5") if large else ("1e-4", "5e-5")
+    runs, tables = scenes.swept(rates, (4, 8, 16, 32) if large else (16, 32), ended)
+    pilot.app.backend.compared = FakeComparing(runs, tables)  # type: ignore[attr-defined]
+    screen = CompareScreen(tuple(Path(run.path) for run in runs), scenes.GROUP)
+    pilot.app.push_screen(screen)
+    await until(pilot, lambda: screen.is_current and screen.made is not None)
+    return screen
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60), (40, 15)])
+async def test_a_group_opens_as_a_list_on_its_best_run(size: tuple[int, int]) -> None:
+    async with an_app().run_test(size=size) as pilot:
+        await swept(pilot)
+        if size[1] < 18:
+            await pilot.press("tab")
+        text = text_of(pilot, "#listed")
+        assert "Best so far: B at step 800" in text
+        assert "▌★  B" in text and " ★  A" in text
+        assert "queued" in text
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, MonitorScreen))
+        assert str(pilot.app.run_path).endswith("0001")
+
+
+async def test_up_and_down_follow_the_list_and_not_the_letters() -> None:
+    async with an_app().run_test(size=(120, 40)) as pilot:
+        await swept(pilot)
+        await pilot.press("down")
+        assert "▌★  A" in text_of(pilot, "#listed")
+        await pilot.press("down")
+        assert "▌   C" in text_of(pilot, "#listed")
+        await pilot.press("tab", "end")
+        assert "▌   D" in text_of(pilot, "#listed")
+
+
+async def test_t_shows_columns_with_all_results_and_rows_again() -> None:
+    async with an_app().run_test(size=(120, 40)) as pilot:
+        screen = await swept(pilot)
+        assert not screen.query_one("#results").display
+        await pilot.press("t")
+        assert screen.query_one("#results").display and not screen.query_one("#listed").display
+        assert "loss at start" in text_of(pilot, "#results")
+        await pilot.press("t")
+        assert screen.query_one("#listed").display and not screen.query_one("#settings").display
+
+
+async def test_of_many_runs_only_the_best_and_the_chosen_one_have_a_line() -> None:
+    async with an_app().run_test(size=(120, 40)) as pilot:
+        screen = await swept(pilot, ended=13, large=True)
+        curves = screen._overlay.chart().curves
+        assert len(curves) == 8
+        for _ in range(9):
+            await pilot.press("down")
+        chosen = screen.made.runs[screen._overlay.chosen].letter if screen.made else ""
+        assert len(screen._overlay.shown) == 9
+        assert chosen in [one.letter for one in screen._overlay.chart().curves]
+        await pilot.press("v", "up")  # it keeps its line
+        assert chosen in [one.letter for one in screen._overlay.chart().curves]
+
+
+async def test_the_chosen_run_of_many_stays_in_sight() -> None:
+    async with an_app().run_test(size=(80, 24)) as pilot:
+        await swept(pilot, ended=13, large=True)
+        for _ in range(16):
+            assert "▌" in text_of(pilot, "#listed")
+            await pilot.press("down")
+        await pilot.press("up")
+        assert "▌   P" in text_of(pilot, "#listed")
+
+
+async def test_the_images_of_all_runs_are_one_grid_and_enter_opens_those_of_one() -> None:
+    async with an_app().run_test(size=(120, 40)) as pilot:
+        await swept(pilot)
+        sheet = SampleSheet(
+            tuple(
+                Sample(f"/o/{step}-{prompt}.png", step, 1, prompt, 7, 1, 320, b.NOW)
+                for step in (200, 400)
+                for prompt in (0, 1)
+            )
+        )
+        pilot.app.backend.sample_reader = FakeSampleReader(sheet)
+        await pilot.press("i")
+        screen = pilot.app.screen
+        await until(pilot, lambda: "newest, 2 prompts" in screen_text(pilot))
+        assert isinstance(screen, CompareSamplesScreen)
+        assert "B 1e-4 32" in screen_text(pilot)
+        await pilot.press("comma", "comma", "right", "down")
+        assert "step 200, 2 prompts" in screen_text(pilot)
+        image = screen.board.image_at(screen.place)
+        assert image is not None and image.path == "/o/200-1.png"
+        assert "spyke-lr1e-4-dim16" in screen_text(pilot)
+        await pilot.press("full_stop", "full_stop")
+        assert "newest" in screen_text(pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, SamplesScreen))
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
+
+
+@pytest.mark.parametrize("size", [(40, 10), (20, 5), (10, 3), (80, 24)])
+async def test_a_list_of_hostile_runs_at_any_size(size: tuple[int, int]) -> None:
+    found = [replace(one, spec=b.spec(name=HOSTILE[i])) for i, one in enumerate(snapshots(8))]
+    tables = [{HOSTILE[i + 3]: HOSTILE[i], "a": HOSTILE[-1 - i]} for i in range(8)]
+    async with an_app().run_test(size=size) as pilot:
+        await opened(pilot, FakeComparing(found, tables))
+        for key in ("tab", "end", "down", "t", "t", "z", "home", "up", "v", "i", "right", "escape"):
+            await pilot.press(key)
+        text = screen_text(pilot)
+        assert "\x1b" not in text and "\u202e" not in text

@@ -151,6 +151,20 @@ async def test_two_marked_runs_are_compared() -> None:
         await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
 
 
+async def test_c_compares_the_group_of_the_run_under_the_cursor() -> None:
+    made = actions()
+    group = "spyke-sweep-a1b2"
+    made.runs = [b.listing(i, group=group if i < 3 else "") for i in range(5)]
+    async with app_on(actions=made).run_test(size=(120, 24)) as pilot:
+        await opened(pilot, made)
+        assert group in screen_text(pilot)
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
+        assert made.compared.group == group
+        await pilot.press("escape", "end", "c")
+        await until(pilot, lambda: "Mark two or more runs" in screen_text(pilot))
+
+
 async def test_a_run_is_removed_only_after_the_question_was_answered() -> None:
     made = actions()
     async with app_on(actions=made).run_test(size=(80, 24)) as pilot:

@@ -72,14 +72,20 @@ class Backend:
 
         return ReplayReader(run_path, speed)
 
-    def comparing(self, run_paths: Sequence[Path]) -> Comparing:
-        """For 2 to 8 runs; refuses another number."""
+    def comparing(self, run_paths: Sequence[Path], group: str = "") -> Comparing:
+        """For 2 to 26 runs; refuses another number. `group`: whose runs they are."""
         from runner.history.comparing import Comparing
 
         try:
-            return Comparing(run_paths)
+            return Comparing(run_paths, group)
         except ValueError as error:
             raise Refusal(str(error)) from None
+
+    def chosen_of(self, group: Sequence[RunListing]) -> Sequence[RunListing]:
+        """As many runs of a group as can be compared. Quick."""
+        from runner.history.comparing import chosen_of
+
+        return chosen_of(group)
 
     def samples(self, run_path: Path) -> SampleReader:
         from tui.backend.samples import SampleReader

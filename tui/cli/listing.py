@@ -48,7 +48,9 @@ def runs(options: argparse.Namespace) -> int:
     if options.limit is not None and options.limit < 0:
         raise Fail("--limit takes a number of runs, 0 or more", WRONG_USE)
     sort = next(one for one in SORTS if one.name == options.sort)
-    board = RunBoard(typed=options.filter or "", sort=sort, grouped=options.group)
+    board = RunBoard(
+        typed=options.filter or "", sort=sort, grouped="project" if options.group else ""
+    )
     hosts = _hosts(options)
     board.take(together(() if options.host else _of_this_machine(), hosts))
     lines = _cut(board.lines(), options.limit)

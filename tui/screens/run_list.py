@@ -119,6 +119,7 @@ def details(entry: Entry, glance: Glance | None) -> tuple[Detail, ...]:
         Detail("why", seen.why, "warn" if one.outcome is Outcome.STOPPED else "bad"),
         *_queued(one),
         Detail("what", _what(one)),
+        Detail("group", f"{clean(one.group, 60)} (c compares its runs)" if one.group else ""),
         Detail("tags", tags_of(one, 400), "accent"),
         Detail("note", clean(one.note, 4000)),
         Detail("loss", _losses(one, seen)),
@@ -237,11 +238,12 @@ COLUMNS = (
     Column("when", 12, 9, lambda one, now: when(one.created_at, now), right=True, sort="when"),
     Column("id", 6, 7, lambda one, _: short_id(one.id)),
     Column("device", 8, 2, lambda one, _: clean(one.device, 40)),
+    Column("group", 24, 6, lambda one, _: crop(clean(one.group, 60), 22)),
     Column("tags", 18, 6, lambda one, _: tags_of(one, 120), "accent"),
     Column("note", 40, 3, lambda one, _: clean(one.note[:400], 200)),
     Column("project", 28, 1, lambda one, _: crop_start(short_path(one.project), 26)),
 )  # fmt: skip
-OPTIONAL = frozenset({"device", "host", "tags", "note", "project"})
+OPTIONAL = frozenset({"device", "group", "host", "tags", "note", "project"})
 
 
 def run_columns(width: int, used: frozenset[str] = OPTIONAL) -> tuple[Column, ...]:

@@ -39,7 +39,14 @@ KEYS = (
     Key("enter", "open", RUN, "Open the run", "open", 90),
     Key("space,tab", "mark", RUN, "Mark the run, to compare or remove several", "mark", 76),
     Key("e,f2,ctrl+r", "label", RUN, "Edit name, tags and note", "edit label", 74),
-    Key("c,f6,ctrl+o", "compare", RUN, "Compare the marked runs", "compare", 75),
+    Key(
+        "c,f6,ctrl+o",
+        "compare",
+        RUN,
+        "Compare the marked runs, or the group of the run",
+        "compare",
+        75,
+    ),
     Key("K,shift+up", "queue('up')", RUN, "Queued run: one place up"),
     Key("J,shift+down", "queue('down')", RUN, "Queued run: one place down"),
     Key("u", "queue('release')", RUN, "Held run: let it wait for its turn again"),
@@ -54,7 +61,7 @@ KEYS = (
         65,
     ),
     Key("r,f3,ctrl+t", "order('turn')", VIEW, "Reverse sort order", "reverse", 40),
-    Key("p,f5,ctrl+g", "order('group')", VIEW, "Group by project", "group", 62),
+    Key("p,f5,ctrl+g", "order('group')", VIEW, "Group by project, then by sweep", "group", 62),
     Key("escape", "back", VIEW, "Clear the filter, then the marks, then go back", "back", 86),
     Key("down,j", "cursor(1)", MOVE, "Next run"),
     Key("up,k", "cursor(-1)", MOVE, "Previous run"),
@@ -382,20 +389,30 @@ class RunsScreen(FramedScreen):
         self.app.push_screen(form, lambda kept: self.read_again() if kept else None)
 
     def action_compare(self) -> None:
-        """The marked runs; with one mark, that run and the one under the cursor."""
+        """The marked runs; with one mark, that run and the one under the cursor; without, its group."""
         keys, entry = list(self.board.marks), self.under_cursor()
+        if entry is not None and not keys and (group := self.board.of_group(entry)):
+            chosen = self.plasma.backend.chosen_of([one.listing for one in group])
+            found = tuple(one.key for one in group if one.listing in chosen)
+            self._compare(found, entry.listing.group)
+            return
         if len(keys) == 1 and entry is not None and entry.key not in keys:
             keys.append(entry.key)
         if len(keys) < 2:
             self.say("Mark two or more runs with space, then compare them.", "dim", 6.0)
         else:
-            find = self.plasma.backend.run_path
-            self._look(lambda: tuple(map(find, keys)), self._open_comparison)
+            self._compare(tuple(keys))
 
-    def _open_comparison(self, run_paths: tuple[Path, ...]) -> None:
+    def _compare(self, keys: tuple[str, ...], group: str = "") -> None:
+        find = self.plasma.backend.run_path
+        self._look(
+            lambda: tuple(map(find, keys)), lambda paths: self._open_comparison(paths, group)
+        )
+
+    def _open_comparison(self, run_paths: tuple[Path, ...], group: str) -> None:
         from tui.screens.compare import CompareScreen
 
-        self.app.push_screen(CompareScreen(run_paths))
+        self.app.push_screen(CompareScreen(run_paths, group))
 
     def action_queue(self, what: str) -> None:
         """Of the run under the cursor: its place, or its release."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,6 +141,7 @@ _FIELDS: dict[str, Callable[[RunListing], str]] = {
     "name": lambda one: one.name,
     "state": _state_words,
     "kind": lambda one: f"{one.origin} {'smoke' if one.smoke else ''}",
+    "group": lambda one: one.group,
     "tag": lambda one: " ".join(one.tags),
     "note": lambda one: one.note[:NOTE_SEARCHED],
     "project": lambda one: one.project,
@@ -204,7 +204,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The line above the runs of one project."""
+    """The line above the runs of one project, or sweep."""
 
     title: str
     runs: int
@@ -248,7 +248,8 @@ class RunBoard:
 
     listings: tuple[RunListing, ...] | None = None
     typed: str = ""
-    grouped: bool = False
+    #: by what there are heads, "" for none
+    grouped: str = ""
     turned: bool = False
     sort: Sort = SORTS[0]
     #: keys, in the order they were marked
@@ -299,7 +300,11 @@ class RunBoard:
         self._forget()
 
     def group(self) -> None:
-        self.grouped = not self.grouped
+        """By project, then by sweep if there is one, then not at all."""
+        ways = [way for way in HEADS if way == "project" or "group" in self.columns]
+        places = ["", *ways]
+        at = places.index(self.grouped) if self.grouped in places else 0
+        self.grouped = places[(at + 1) % len(places)]
         self._lines = None
 
     def mark(self, key: str) -> None:
@@ -308,6 +313,16 @@ class RunBoard:
             del self.marks[key]
         elif key in self._entries:
             self.marks[key] = None
+
+    def of_group(self, of: Entry) -> list[Entry]:
+        """The runs of the same group on the same machine, oldest first; empty: it belongs to none."""
+        group, host = of.listing.group, of.listing.remote
+        found = [
+            one
+            for one in self._entries.values()
+            if group and (one.listing.group, one.listing.remote) == (group, host)
+        ]
+        return sorted(found, key=lambda one: (one.listing.created_at, one.key))
 
     @property
     def down(self) -> bool:
@@ -328,7 +343,7 @@ class RunBoard:
     def lines(self) -> tuple[Line, ...]:
         if self._lines is None:
             shown = self._matching()
-            self._lines = _under_heads(shown) if self.grouped else tuple(shown)
+            self._lines = _under_heads(shown, self.grouped) if self.grouped else tuple(shown)
         return self._lines
 
     def _matching(self) -> list[Entry]:
@@ -382,25 +397,28 @@ def _columns(listings: Sequence[RunListing]) -> frozenset[str]:
         "device": any(one.device for one in listings),
         "project": len({one.project for one in listings}) > 1,
         "host": any(one.remote for one in listings),
+        "group": any(one.group for one in listings),
     }
     return frozenset(name for name, used in wanted.items() if used)
 
 
-def _place(entry: Entry) -> tuple[str, str]:
-    """One path is two projects on two machines."""
-    return entry.listing.remote, entry.listing.project
+#: what the list is grouped by: the key of a run, and the title of its head
+HEADS: dict[str, tuple[Callable[[RunListing], str], Callable[[str], str]]] = {
+    "project": (lambda one: one.project, lambda key: short_path(key) or "no project"),
+    "group": (lambda one: one.group, lambda key: clean(key, 200) or "no sweep"),
+}
 
 
-def _under_heads(entries: list[Entry]) -> tuple[Line, ...]:
-    """Projects in the order of their first run, so that those with a live one come first."""
+def _under_heads(entries: list[Entry], by: str) -> tuple[Line, ...]:
+    """Groups in the order of their first run, so that those with a live one come first. One path is two
+    projects on two machines."""
+    key, title = HEADS[by]
     groups: dict[tuple[str, str], list[Entry]] = {}
     for one in entries:
-        groups.setdefault(_place(one), []).append(one)
-    live = Counter(map(_place, (one for one in entries if one.live)))
+        groups.setdefault((one.listing.remote, key(one.listing)), []).append(one)
     lines: list[Line] = []
-    for place, members in groups.items():
-        host, project = place
-        title = (f"{clean(host, 60)}: " if host else "") + (short_path(project) or "no project")
-        lines.append(Head(title, len(members), live[place]))
+    for (host, name), members in groups.items():
+        shown = (f"{clean(host, 60)}: " if host else "") + title(name)
+        lines.append(Head(shown, len(members), sum(one.live for one in members)))
         lines += members
     return tuple(lines)

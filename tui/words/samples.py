@@ -34,20 +34,25 @@ class SampleSheet:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A column: when images were sampled. `key` identifies and sorts it."""
+    """A column: when images were sampled. `key` identifies and sorts it. `title`: of a column that is a run."""
 
     key: tuple[float, float]
     step: int | None
     epoch: int | None
+    title: str = ""
 
     @property
     def words(self) -> str:
+        if self.title:
+            return self.title
         if self.step is not None:
             return f"step {self.step}"
         return f"epoch {self.epoch}" if self.epoch is not None else "step unknown"
 
     @property
     def short(self) -> str:
+        if self.title:
+            return self.title.partition(" ")[0]
         if self.step is not None:
             return str(self.step)
         return f"e{self.epoch}" if self.epoch is not None else "?"
@@ -124,6 +129,27 @@ def board_of(sheet: SampleSheet) -> Board:
         {(one.prompt_index, _key(one)): one for one in sheet.samples},
         sheet.prompts,
     )
+
+
+def board_of_runs(runs: Sequence[tuple[str, SampleSheet]], step: int | None = None) -> Board:
+    """A column for each run under its title: the images of that step; None: the newest of each prompt."""
+    images: dict[tuple[int, tuple[float, float]], Sample] = {}
+    for at, (_, sheet) in enumerate(runs):
+        shown = [one for one in sheet.samples if step is None or one.step == step]
+        images |= {(one.prompt_index, (0.0, float(at))): one for one in shown}
+    files = [sheet.prompts for _, sheet in runs]
+    return Board(
+        tuple(Moment((0.0, float(at)), None, None, title) for at, (title, _) in enumerate(runs)),
+        tuple(sorted({prompt for prompt, _ in images})),
+        images,
+        next((one for one in files if one.prompts), files[0] if files else PromptFile()),
+    )
+
+
+def steps_of_runs(sheets: Iterable[SampleSheet]) -> tuple[int, ...]:
+    """Every step with an image in one of the runs."""
+    found = {one.step for sheet in sheets for one in sheet.samples if one.step is not None}
+    return tuple(sorted(found))
 
 
 def _key(one: Sample) -> tuple[float, float]:

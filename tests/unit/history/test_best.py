@@ -9,7 +9,14 @@ from dataclasses import replace
 
 import pytest
 
-from runner.history.review.best import ONLY_TRAINING, TRAINING, VALIDATION, Candidate, rank
+from runner.history.review.best import (
+    ONLY_TRAINING,
+    TRAINING,
+    VALIDATION,
+    Candidate,
+    rank,
+    rank_runs,
+)
 from runner.history.review.noise import rounding, scatter_of, smoothed_scatter, step_scatter
 from runner.model import AttemptStatus, Checkpoint, LossSeries
 from tests import builders
@@ -238,3 +245,37 @@ def test_the_last_place_of_a_rounded_number() -> None:
     assert rounding(0.0931) == pytest.approx(0.0001)
     assert rounding(1.23) == pytest.approx(0.01)
     assert rounding(0.0) == 0.0
+
+
+# --------------------------------------------------------------------------- several runs
+
+
+def leader(loss: float | None, seed: int = 1, **how: object) -> Candidate:
+    """The best file of a run whose steps scatter."""
+    series = builders.series(builders.losses(600, seed))
+    return rank([file(600, loss, path=f"/run{seed}")], series=series, **how)[0]  # type: ignore[arg-type]
+
+
+def test_runs_are_ranked_by_the_advice_for_checkpoints() -> None:
+    found = rank_runs([leader(0.12), None, leader(0.08, 2), leader(0.0801, 3)])
+    assert [(at, one.place) for at, one in found] == [(2, 1), (3, 1), (0, 3)]
+    assert found[0][1].reasons[0] == "lowest smoothed training loss 0.0800"
+    assert "within the noise" in found[1][1].reasons[0]
+    assert "above the lowest" in found[2][1].reasons[0]
+    assert ONLY_TRAINING in found[0][1].cautions
+    assert rank_runs([None, None]) == ()
+
+
+def test_runs_with_a_validation_come_before_those_without() -> None:
+    validated = leader(0.3, validation={300: 0.2, 600: 0.15})
+    found = rank_runs([leader(0.05, 2), validated])
+    assert [at for at, _ in found] == [1, 0]
+    assert found[0][1].by == VALIDATION
+    assert ONLY_TRAINING not in found[0][1].cautions
+
+
+def test_the_trend_within_one_run_is_no_word_about_another() -> None:
+    rising = leader(0.3, validation={300: 0.2, 600: 0.25})
+    falling = leader(0.3, 2, validation={300: 0.4, 600: 0.1})
+    for _, one in rank_runs([rising, falling]):
+        assert not any("overfitting" in text or "falling" in text for text in one.cautions)

@@ -21,7 +21,7 @@ from tui.cli.main import main
 from tui.kit.chart import ALL, ASCII, FILL, Chart, Curve, View, draw_chart, range_of
 from tui.kit.paint import plain, row_width
 from tui.kit.scale import Range, axis_ticks, sticky_range, ticks, time_text
-from tui.screens.compare import (
+from tui.screens.compare_tables import (
     Overlay,
     columns_of,
     fitted,

@@ -102,7 +102,7 @@ def test_an_order_follows_a_run_that_changes() -> None:
 
 
 def test_groups_are_in_the_order_of_their_first_run() -> None:
-    lines = board(grouped=True).lines()
+    lines = board(grouped="project").lines()
     heads = [line for line in lines if isinstance(line, Head)]
     assert heads == [Head("/work/fox", 3, 1), Head("/work/spyke", 1, 0)]
 

@@ -1,0 +1,82 @@
+"""A comparison as a list: columns, order, the best run, and which runs of a large group take part."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from runner.history.compare import Comparison, compared_run, comparison
+from runner.history.compare_runs import as_list, best_words, list_rows, run_columns, run_order
+from runner.history.comparing import chosen_of
+from runner.model import Outcome, RunState
+from tests import builders as b
+from tests.screens.scenes import GROUP, swept
+
+
+def made(ended: int = 2, **more: str) -> Comparison:
+    runs, settings = swept(("1e-4", "5e-5"), (16, 32), ended)
+    settings = [{**table, **more} for table in settings]
+    found = [
+        compared_run(letter, run, table)
+        for letter, run, table in zip("ABCD", runs, settings, strict=True)
+    ]
+    return comparison(found, settings, group=GROUP)
+
+
+def test_the_best_come_first_and_runs_that_have_not_ended_have_no_place() -> None:
+    found = made()
+    assert run_order(found)[2:] == (2, 3)
+    columns = run_columns(found)
+    rows = list_rows(columns, run_order(found))
+    heads = [column.head for column in columns]
+    place, state = heads.index("place"), heads.index("state")
+    assert [row[place] for row in rows] == ["1", "1", "", ""]
+    assert [row[state] for row in rows][2:] == ["running 44 %", "queued"]
+
+
+def test_only_settings_that_differ_have_a_column_and_what_nobody_has_has_none() -> None:
+    heads = [column.head for column in run_columns(made())]
+    assert "learning_rate" in heads and "network_dim" in heads and "seed" not in heads
+    assert "validation" not in heads
+
+
+def test_a_run_without_a_value_has_a_dash_and_never_a_number() -> None:
+    (loss,) = (one for one in run_columns(made()) if one.head == "loss at end")
+    assert loss.values[3] == "–"
+
+
+def test_the_best_run_is_named_with_its_reason_and_its_limits() -> None:
+    first, *cautions = best_words(made())
+    assert first.startswith("Best so far: B at step 800, lowest smoothed training loss")
+    assert first.endswith("A within the noise.")
+    assert any("compare samples" in one for one in cautions)
+    assert best_words(made(ended=4))[0].startswith("Best: ")
+    assert best_words(made(ended=0)) == ()
+
+
+def test_where_losses_are_not_comparable_no_run_is_called_best() -> None:
+    runs, settings = swept(("1e-4", "5e-5"), (16, 32), 4)
+    tables = [{**table, "loss_type": kind} for table, kind in zip(settings, "abcd", strict=True)]
+    found = [compared_run("A", run, table) for run, table in zip(runs, tables, strict=True)]
+    made_ = comparison(found, tables, group=GROUP)
+    assert made_.ranking == () and best_words(made_) == ()
+    assert any("not comparable" in text for text in made_.remarks)
+
+
+def test_a_group_is_a_list_and_a_few_marked_runs_are_not() -> None:
+    found = made()
+    assert as_list(found) and not as_list(replace(found, group=""))
+    five = replace(found, group="", runs=(*found.runs, found.runs[0]))
+    assert as_list(five)
+
+
+def test_of_a_large_group_those_with_the_lowest_losses_take_part_in_their_order() -> None:
+    group = [
+        b.listing(i, smooth=0.5 - i / 100 if i % 2 else None, outcome=Outcome.SUCCEEDED)
+        for i in range(40)
+    ]
+    chosen = chosen_of(group)
+    assert len(chosen) == 26
+    assert {one.id for one in group if one.smooth is not None} <= {one.id for one in chosen}
+    assert list(chosen) == [one for one in group if one in chosen]
+    assert chosen_of(group[:5]) == tuple(group[:5])
+    assert all(one.state is RunState.ENDED for one in chosen)
