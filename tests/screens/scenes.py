@@ -591,7 +591,7 @@ def scenes() -> dict[str, Scene]:
             None, ("h", "space", "down", "space", "c"), prepare=_with_comparison, then="compared"
         ),
         "runs-sweep": Scene(None, ("h",), prepare=SWEEP, then="spyke-lr1e-4"),
-        "compare-sweep": Scene(None, ("h", "c"), prepare=SWEEP, then="4 runs compared"),
+        "compare-sweep": Scene(None, ("h", "c"), prepare=SWEEP, then="a1b2  4 runs"),
         "compare-samples": Scene(
             None,
             ("h", "c", "i"),
@@ -606,7 +606,7 @@ def scenes() -> dict[str, Scene]:
             None, ("h", "p", "p"), prepare=SWEEP, then="no sweep", sizes=SIZES[:1]
         ),
         "compare-large-sweep": Scene(
-            None, ("h", "c"), prepare=LARGE_SWEEP, then="16 runs compared", sizes=SIZES[:2]
+            None, ("h", "c"), prepare=LARGE_SWEEP, then="a1b2  16 runs", sizes=SIZES[:2]
         ),
         "welcome": Scene(waits="here (n", prepare=_without_curves),
         "new-project": Scene(

@@ -43,7 +43,7 @@ KEYS = (
     Key("d", "settings", VIEW, "Columns: everything, or only what differs", "everything", 76),
     Key("i", "samples", VIEW, "Sample images of all runs in one grid", "images", 81),
     Key("v", "hide", VIEW, "Hide or show the line of the chosen run"),
-    Key("1,2,3,4,5,6,7,8", "hide", VIEW, "Hide or show that run's line", "hide", 82, shown="1-8"),
+    Key("1,2,3,4,5,6,7,8", "hide", VIEW, "Hide or show that run's line", "hide", 58, shown="1-8"),
     Key("z", "zoom", VIEW, "Zoom the focused panel", "zoom", 84),
     Key("tab", "next_panel(1)", VIEW, "Focus the next panel", "panel", 83),
     Key("shift+tab", "next_panel(-1)", VIEW, "Focus the previous panel"),
@@ -170,10 +170,9 @@ class CompareScreen(Charted, FramedScreen):
             right = Span(_open_words(made), "good")
             if made.read_fraction < 1:
                 right = Span(f"reading, {made.read_fraction * 100:.0f} % ", "accent")
-        group = f"{clean(self._group, 60)}  " if self._group else ""
-        return (Span(group, "strong"), Span(f"{runs} compared", "dim" if group else "strong")), (
-            right,
-        )
+        if self._group:
+            return (Span(f"{clean(self._group, 60)}  ", "strong"), Span(runs, "dim")), (right,)
+        return (Span(f"{runs} compared", "strong"),), (right,)
 
     def on_resize(self) -> None:
         self._arrange()
