@@ -21,6 +21,9 @@ from runner.control.begin import checks, forecast_of, prepare, target_of
 from runner.control.changes import ACCELERATE, ENV, changed_config, read_changes
 from runner.control.gate import forced, gate_status
 from runner.control.launch import start_run
+from runner.control.orders import Refused
+from runner.control.queueing import QueueRequest, refuse_bad_slots
+from runner.control.submit import submit_many
 from runner.control.sweep_plan import Combination, combinations, named, read_sweep
 from runner.model import Approval, CheckResult, Forecast, RunSnapshot
 from runner.model.preview import Existing
@@ -213,23 +216,39 @@ def create(
     *,
     force: str | None = None,
 ) -> Iterator[RunDir]:
-    """Queue the runs, in order. `results`: of `checked`, by name. Raises StartRefused, WouldOverwrite: the runs
+    """Queue the runs, in order. `results`: of `checked`, by name. Raises Refused, WouldOverwrite: the runs
     before it are queued."""
+    refuse_bad_slots()
     consent = Consent(everything=True, reason=force) if force else NO_CONSENT
+    made: list[RunDir] = []
     for one in plan.runs:
         prepared = prepare(one.config, forecast=one.forecast)
-        spec = replace(
-            prepared.spec,
-            group=plan.group,
-            approval=_recorded(plan, one, prepared.spec.settings_key),
-        )
-        yield start_run(
+        approval = _recorded(plan, one, prepared.spec.settings_key)
+        spec = replace(prepared.spec, group=plan.group, approval=approval)
+        local = spec.engine.is_local
+        run = start_run(
             spec,
             prepared.plan,
             results.get(one.name, ()),
             channels=prepared.channels,
             consent=consent,
+            submit=False,
+            queue=QueueRequest(one.config, force=force is not None) if local else None,
         )
+        if not local:
+            made.append(run)
+            continue
+        yield run
+    if made:  # Slurm is the queue: equal requests are one array
+        yield from _submitted(made)
+
+
+def _submitted(runs: Sequence[RunDir]) -> Iterator[RunDir]:
+    """Raises Refused for the first run that Slurm does not take."""
+    for done in submit_many(runs):
+        if done.problem and not done.job:
+            raise Refused(done.problem)
+        yield done.run
 
 
 def _recorded(plan: SweepPlan, one: PlannedRun, key: str | None) -> Approval | None:

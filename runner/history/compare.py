@@ -232,7 +232,7 @@ def remarks_of(made: Comparison) -> tuple[str, ...]:
         (row.values for row in made.settings if row.name == "dataset"), (None,) * len(runs)
     )
     for what, of in (
-        ("no loss is recorded", [not r.buckets for r in runs]),
+        ("no loss is recorded", [not r.buckets and not r.live for r in runs]),
         (
             "only the console's running average is known, which moves less than exact losses",
             [any_exact and bool(r.buckets) and not r.exact for r in runs],

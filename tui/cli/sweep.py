@@ -10,10 +10,11 @@ from typing import Any
 
 from runner.config.errors import ConfigError
 from runner.config.hiding import shown_value
-from runner.control import launch, sweep
+from runner.control import sweep
 from runner.control.sweep import PlannedRun, SweepPlan
 from runner.control.sweep_plan import shown
 from runner.model import CheckResult
+from runner.model.refusal import Refusal
 from runner.model.units import UNKNOWN, count, duration, file_size, some
 from runner.store.rundir import RunDir
 from tui.cli.common import agreed, check_line, counted, print_json, print_table, say, write
@@ -39,6 +40,8 @@ def start(options: argparse.Namespace) -> int:
         print_table(_columns(plan), _rows(plan))
     for warning in plan.warnings:
         say(f"! {warning}")
+    if all(one.forecast.duration_s is None for one in plan.runs):
+        say("time is unknown until a run or a smoke test with these settings was measured")
     if options.dry_run:
         if options.json:
             print_json(sweep_object(plan))
@@ -192,7 +195,7 @@ def _queued(
         for run in sweep.create(plan, results, force=force):
             made.append(run)
             counted(f"queued {len(made)} of {count(len(plan.runs), 'run')}")
-    except (launch.StartRefused, KeyboardInterrupt) as error:
+    except (Refusal, KeyboardInterrupt) as error:
         counted("")
         why = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
         raise Fail(
