@@ -176,11 +176,8 @@ def _job_not_started(facts: RunFacts) -> Verdict:
     """Its job ended before a trainer was started."""
     assert facts.job is not None
     text = f"{facts.job.text}, before the training started"
-    if facts.stop_ordered:
-        return Verdict(Outcome.STOPPED, None, (text, facts.progress))
-    entry = entry_of(facts.job.cause)
-    cause = Cause(NOT_STARTED, text, f"{entry.advice} {_START_AGAIN}")
-    return Verdict(Outcome.FAILED, cause, (text, facts.progress))
+    outcome = Outcome.STOPPED if facts.stop_ordered else Outcome.FAILED
+    return Verdict(outcome, Cause(NOT_STARTED, text, _START_AGAIN), (text, facts.progress))
 
 
 def _stopped(facts: RunFacts) -> Verdict:

@@ -15,7 +15,7 @@ from pathlib import Path
 from runner.control.launch import start_attempt
 from runner.control.resume import plan_resume
 from runner.engines.slurm.words import CONTINUED
-from runner.model import AttemptPlan, RunSnapshot, RunState
+from runner.model import AttemptPlan, Outcome, RunSnapshot, RunState
 from runner.model.refusal import Refusal
 from runner.store import inbox
 from runner.store.attempt import attempts_of
@@ -58,7 +58,9 @@ def ended_by_slurm(snapshot: RunSnapshot) -> bool:
     if status is None:
         return False
     cause = status.cause.key if status.cause is not None else ""
-    return (status.stop_by == CLUSTER and str(status.outcome) == "stopped") or cause in CONTINUED
+    if status.outcome is Outcome.STOPPED:
+        return status.stop_by == CLUSTER
+    return status.outcome is Outcome.KILLED and cause in CONTINUED
 
 
 def stopped_by_person(run: RunDir, attempt: int) -> bool:

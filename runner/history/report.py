@@ -23,6 +23,7 @@ from runner.model import (
     ExitRecord,
     Expectation,
     HardwareUse,
+    JobRecord,
     Outcome,
     Phase,
     RunSnapshot,
@@ -94,6 +95,7 @@ class RunResults(Struct, frozen=True, kw_only=True):
     detached_by: str | None = None
     alarms: tuple[Alarm, ...] = ()
     stop_by: str | None = None
+    job: JobRecord | None = None
     retry_of: str | None = None
     trained_s: float | None = None
     warnings: int = 0

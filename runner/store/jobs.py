@@ -76,6 +76,25 @@ def state_by_job(job: JobRecord | None, status: Status | None, now: float) -> Ru
     return RunState.QUEUED
 
 
+def is_heard(job: JobRecord, status: Status | None, now: float) -> bool:
+    """Does a supervisor in the job write its heartbeat, although its lock may be invisible here?"""
+    if status is None or job.phase is JobPhase.OVER or job.attempt != status.attempt:
+        return False
+    live = status.state in (RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
+    return live and abs(now - status.heartbeat_at) < LATE_S
+
+
+def end_words(job: JobRecord, status: Status) -> tuple[str, ...]:
+    """What the verdict on an ended run cannot know: that no job continues it, and why."""
+    if job.problem:
+        return (job.problem,)
+    if job.attempt > status.attempt:
+        return (
+            f"attempt {job.attempt}: Slurm job {job.id} {job.text}, before the training started",
+        )
+    return ()
+
+
 def waiting_of(job: JobRecord, now: float) -> Waiting:
     """What a queued run waits for."""
     name = f"Slurm job {job.id}" if job.id else "Slurm"

@@ -30,7 +30,15 @@ from runner.model import (
     Waiting,
 )
 from runner.store.identity import without_replaced
-from runner.store.jobs import HEARTBEAT_LIMIT_S, continues, has_further, state_by_job, waiting_of
+from runner.store.jobs import (
+    HEARTBEAT_LIMIT_S,
+    continues,
+    end_words,
+    has_further,
+    is_heard,
+    state_by_job,
+    waiting_of,
+)
 from runner.store.journal import ROW, readable
 from runner.store.liveness import is_keeper, lock_held
 from runner.store.norms import NormsTable
@@ -241,8 +249,8 @@ class RunReader:
         job = self._job.value
         if job is not None and state is RunState.QUEUED:
             status = _queued(status, spec, job, now)
-        elif job is not None and job.problem and state is RunState.ENDED and status is not None:
-            status = replace(status, reasons=(*status.reasons, job.problem))
+        elif job is not None and state is RunState.ENDED and status is not None:
+            status = replace(status, reasons=(*status.reasons, *end_words(job, status)))
         over = state in (RunState.ENDED, RunState.LOST)
         if self._with_files and over and spec is not None and status is not None:
             status = self._with_own_files(spec, status)
@@ -261,7 +269,7 @@ class RunReader:
             events=tuple(self._seen_events),
             console=console.lines if console is not None else (),
             console_version=console.version if console is not None else 0,
-            supervisor_alive=alive,
+            supervisor_alive=alive or (job is not None and is_heard(job, status, now)),
             read_fraction=min(1.0, steps.offset / steps.size) if steps.size else 1.0,
             problems=self._problems(),
             plan=self._plan.value,

@@ -19,7 +19,7 @@ from pathlib import Path
 from runner.analysis.facts import JobEnd
 from runner.analysis.safepoint import next_save
 from runner.analysis.slot import MODES, SAVE_S, Slot, left_s, order_for
-from runner.engines.slurm import client
+from runner.engines.slurm import client, memory
 from runner.engines.slurm.client import SlurmError
 from runner.engines.slurm.words import CAUSES, words_of
 from runner.model import JobPhase, JobRecord
@@ -207,7 +207,13 @@ class JobWatch:
 
     async def settle(self) -> None:
         """Why does Slurm end the job? Known for a moment only, while the job is ending."""
-        if not self.inside or self._end is not None or signal.SIGTERM not in _received:
+        if not self.inside or self._end is not None:
+            return
+        exit = self.trainer.exit
+        if exit is not None and exit.signal == signal.SIGKILL and memory.kills():
+            text = f"Slurm job {self._job}: {words_of('OUT_OF_MEMORY')}"
+            self._end = JobEnd(CAUSES["OUT_OF_MEMORY"], text)
+        if self._end is not None or signal.SIGTERM not in _received:
             return
         facts = None
         with contextlib.suppress(SlurmError):

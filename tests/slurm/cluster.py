@@ -46,8 +46,11 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=1
 MessageTimeout=5
 KillWait=20
 NodeName=localhost NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=2000 Gres=gpu:2
+PreemptType=preempt/partition_prio
+PreemptMode=CANCEL
 PartitionName=gpu Nodes=ALL Default=YES State=UP MaxTime=INFINITE OverSubscribe=FORCE:8
 PartitionName=short Nodes=ALL Default=NO State=UP MaxTime=5 OverSubscribe=FORCE:8
+PartitionName=urgent Nodes=ALL Default=NO State=UP MaxTime=60 PriorityTier=10
 """
 _GRES = "Name=gpu File=/dev/null,/dev/zero\n"
 

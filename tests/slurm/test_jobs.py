@@ -281,3 +281,24 @@ def test_an_attempt_has_one_job(output: Path) -> None:
         prepare(run, 1)
     orders.stop(run.path)
     assert ended(run).outcome is Outcome.STOPPED
+
+
+def test_a_preempted_training_continues_in_another_job(cluster: Cluster, output: Path) -> None:
+    run = submitted(output, *LONG, engine=replace(ONE_GPU, requeue=True))
+    await_run(run, lambda s: s.status is not None and s.status.safe_step >= 10, "a save")
+    urgent = ("--gres=gpu:2", "--partition=urgent", "--time=5", "--output=/dev/null")
+    other = cluster.ask("sbatch", "--parsable", *urgent, "--wrap", "sleep 600").strip()
+    waiting = await_run(
+        run, lambda s: s.job is not None and s.job.attempt == 2 and s.job.id, "the next job"
+    )
+    assert waiting.state in (RunState.QUEUED, RunState.STARTING)
+    first = next(one for one in events(run) if one.kind == "job_ended")
+    assert "preempted" in str(first.data)
+    cluster.ask("scancel", other)
+    again = await_run(
+        run, lambda s: is_running(s) and s.status is not None and s.status.attempt == 2, "attempt 2"
+    )
+    assert again.status is not None and again.status.attempts[1].first_step is not None
+    assert again.status.attempts[1].first_step > 10
+    orders.stop(run.path, "now")
+    assert ended(run).outcome is Outcome.STOPPED

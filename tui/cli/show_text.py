@@ -13,6 +13,7 @@ from tui.text import clean
 from tui.words.alarms import alarm_text
 from tui.words.cause import cure_of
 from tui.words.checkpoints import CheckpointRow, checkpoint_table
+from tui.words.job import job_words
 from tui.words.loss import replaced_steps, span_word
 from tui.words.machine import (
     disk_words,
@@ -45,6 +46,8 @@ def show_lines(snapshot: RunSnapshot, label: Label | None = None) -> Iterator[st
     for reason in status.reasons:
         yield f"  - {clean(reason)}"
     yield from _cause(snapshot, status)
+    if snapshot.job is not None:
+        yield job_words(snapshot.job, snapshot.read_at)
     yield f"device {clean(status.device) or 'unknown'}, {count(len(status.attempts), 'attempt')}"
     if len(status.attempts) > 1:
         yield from _attempts(status.attempts)
@@ -131,7 +134,9 @@ def _hardware(snapshot: RunSnapshot, status: Status) -> Iterator[str]:
 def _price(snapshot: RunSnapshot, status: Status) -> Iterator[str]:
     yield price_of_stopping(progress_of(snapshot))
     if status.stop_after_save:
-        who = " (ordered by the guard)" if status.stop_by == "guard" else ""
+        who = {"guard": " (ordered by the guard)", "Slurm": " (its Slurm job ends)"}.get(
+            status.stop_by or "", ""
+        )
         yield f"stops after the next save{who}"
 
 

@@ -62,7 +62,7 @@ from tui.words.progress import (
     next_expected,
     progress_of,
 )
-from tui.words.questions import GUARD, next_save, price_of_stopping
+from tui.words.questions import CLUSTER, GUARD, next_save, price_of_stopping
 from tui.words.queue import expected
 
 # ---------------------------------------------------------------------------
@@ -376,7 +376,7 @@ def queued(snapshot: RunSnapshot, now: float) -> Verdict:
     rest = [place] if place and place != what else []
     rest += [f"starts about {at}" if at != "now" else "starts when its slot is free"] if at else []
     more = (*(Clause(text) for text in rest), *problem_clauses(snapshot))
-    if not snapshot.supervisor_alive:
+    if not snapshot.supervisor_alive and snapshot.job is None:
         more = (Clause("Its process is gone: o restarts it.", "warn"), *more)
     return Verdict(Kind.QUEUED, (Clause(what),), more)
 
@@ -482,6 +482,8 @@ def _by_whom(snapshot: RunSnapshot) -> str:
     by = snapshot.status.stop_by if snapshot.status is not None else None
     if by == GUARD:
         return " by the guard"
+    if by == CLUSTER:
+        return ", because its Slurm job ends"
     # a user without a name has a number, which is no help
     named = by is not None and not by.isdigit()
     return f", as requested by {clean(by, 40)}" if by and named else ", as requested"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # What stopping would cost, and which ways of stopping there are.
 
 #: who ordered a stop, if not a person
-GUARD = "guard"
+GUARD, CLUSTER = "guard", "Slurm"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,85 @@
+"""Which end of a job is followed by another job."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from runner.control.following import ended_by_slurm, follow, progressed, stopped_by_person
+from runner.model import AttemptPlan, Cause, JobPhase, JobRecord, Outcome, RunState, Status
+from runner.store import inbox
+from runner.store.inbox import CLUSTER, Order
+from runner.store.jobs import job_of
+from runner.store.journal import write_json
+from runner.store.rundir import RunDir, runs_root
+from tests.builders import snapshot
+
+STOPPED = Status(RunState.ENDED, 1, 1.0, outcome=Outcome.STOPPED, stop_by=CLUSTER)
+
+
+@pytest.fixture
+def run() -> RunDir:
+    made = RunDir(runs_root() / "20261130-190000-a-0001")
+    made.inbox_done.mkdir(parents=True)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("status", "followed"),
+    [
+        (STOPPED, True),
+        (replace(STOPPED, stop_by="mia"), False),
+        (replace(STOPPED, stop_by="guard"), False),
+        # it finished, or its loss became NaN, while it was being stopped
+        (replace(STOPPED, outcome=Outcome.SUCCEEDED), False),
+        (replace(STOPPED, outcome=Outcome.DIVERGED), False),
+        (replace(STOPPED, outcome=Outcome.KILLED, stop_by=None, cause=Cause("slurm_preempted", "")), True),
+        (replace(STOPPED, outcome=Outcome.KILLED, stop_by=None, cause=Cause("slurm_time_limit", "")), True),
+        (replace(STOPPED, outcome=Outcome.KILLED, stop_by=CLUSTER, cause=Cause("slurm_cancelled", "")), False),
+        (replace(STOPPED, outcome=Outcome.FAILED, stop_by=None, cause=Cause("no_data", "")), False),
+    ],
+)  # fmt: skip
+def test_only_an_end_by_the_job_alone(status: Status, followed: bool) -> None:
+    assert ended_by_slurm(snapshot(status=status)) is followed
+
+
+def test_a_person_who_ordered_a_stop_is_heard(run: RunDir) -> None:
+    def done(kind: str, by: str, attempt: int = 1) -> None:
+        order = Order(f"{kind}{by}{attempt}", kind, 1.0, by, attempt=attempt)
+        inbox.answer(run, f"{len(inbox.done(run)) + 1}-{order.id}.json", order, "")
+
+    assert not stopped_by_person(run, 1)
+    done("stop", CLUSTER)
+    done("stop", "mia", attempt=2)
+    assert not stopped_by_person(run, 1)
+    done("stop", "mia")
+    assert stopped_by_person(run, 1)
+    done("cancel_stop", "mia")
+    assert not stopped_by_person(run, 1)
+
+
+@pytest.mark.parametrize(
+    ("bases", "moves"),
+    [([0, 20], True), ([0, 0], True), ([0, 0, 0], False), ([0, 20, 20], True), ([0, 20, 20, 20], False)],
+)  # fmt: skip
+def test_three_starts_from_one_step_are_no_progress(
+    run: RunDir, bases: list[int], moves: bool
+) -> None:
+    plans = [
+        AttemptPlan(n, (), {}, "/", None, None, base_step=base) for n, base in enumerate(bases, 1)
+    ]
+    for plan in plans[:-1]:
+        write_json(run.attempt(plan.attempt), plan)
+    assert progressed(run, plans[-1]) is moves
+
+
+def test_why_nothing_follows_is_kept_for_readers(run: RunDir) -> None:
+    write_json(run.job, JobRecord(1, "t", 1.0, JobPhase.RUNNING, id="7"))
+    write_json(run.attempt(1), AttemptPlan(1, (), {}, "/", None, None))
+    write_json(run.status, STOPPED)
+    assert follow(run, 2).startswith("attempt 2 has no verdict")
+    text = follow(run, 1)
+    assert text.startswith("not continued in another job: run")
+    job = job_of(run)
+    assert job is not None and job.problem == text

@@ -1,0 +1,21 @@
+"""Words of a run's Slurm job, for the screen and the command. Pure."""
+
+from __future__ import annotations
+
+from runner.model import JobPhase, JobRecord
+from runner.model.units import duration
+from tui.text import clean
+from tui.words.queue import expected
+
+
+def job_words(job: JobRecord, now: float) -> str:
+    """`Slurm job 8 on node3: running, ends about 14:05`."""
+    name = f"Slurm job {clean(job.id)}" if job.id else "Slurm job"
+    node = f" on {clean(job.node, 80)}" if job.node else ""
+    text = f"{name}{node}: {clean(job.text, 200) or 'not submitted yet'}"
+    at = expected(job.ends_at, now)
+    if job.phase is JobPhase.RUNNING and at and at != "now":
+        text += f", ends at {at} at the latest"
+    if job.problem and job.phase is not JobPhase.OVER:
+        text += f" {duration(max(0.0, now - job.asked_at))} ago; {clean(job.problem, 200)}"
+    return text
