@@ -83,9 +83,9 @@ def progressed(run: RunDir, plan: AttemptPlan) -> bool:
 def _note(run: RunDir, attempt: int, text: str) -> None:
     """Where `show` and the screen find it."""
     job = job_of(run)
-    if job is not None and job.attempt == attempt:
+    if job is not None and job.attempt >= attempt:  # the next one may have been refused
         try:
-            write_json(run.job, replace(job, problem=text))
+            write_json(run.job, replace(job, note=text))
         except OSError as error:
             log.warning("job.json: %s", error)
 

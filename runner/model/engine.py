@@ -34,7 +34,8 @@ class JobRecord:
 
     `id` "": unknown yet, then `token`, which the job carries, finds it. `state`: the cluster's own word;
     `text`: the same in ours. `exit`: code and signal as the cluster gives them. `asked_at`: when the cluster
-    last answered; `problem`: why it did not since, or why there is no further job, one sentence."""
+    last answered; `problem`: why it did not since, one sentence; `note`: why no further job follows this
+    one, one sentence, written by the job itself."""
 
     attempt: int
     token: str
@@ -52,4 +53,5 @@ class JobRecord:
     by: str = ""
     asked_at: float = 0.0
     problem: str = ""
+    note: str = ""
     schema: int = SCHEMA

@@ -49,7 +49,7 @@ def has_further(job: JobRecord | None, status: Status | None) -> bool:
 
 def continues(spec: RunSpec, job: JobRecord | None, status: Status, now: float) -> bool:
     """Does the job that ended this attempt still have to ask for the next one?"""
-    if job is None or job.attempt != status.attempt or job.problem:
+    if job is None or job.attempt != status.attempt or job.note:
         return False
     if not spec.engine.requeue or job.phase is JobPhase.OVER:
         return False
@@ -86,8 +86,8 @@ def is_heard(job: JobRecord, status: Status | None, now: float) -> bool:
 
 def end_words(job: JobRecord, status: Status) -> tuple[str, ...]:
     """What the verdict on an ended run cannot know: that no job continues it, and why."""
-    if job.problem:
-        return (job.problem,)
+    if job.note:
+        return (job.note,)
     if job.attempt > status.attempt:
         return (
             f"attempt {job.attempt}: Slurm job {job.id} {job.text}, before the training started",

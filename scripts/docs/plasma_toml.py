@@ -10,7 +10,7 @@ from typing import Any
 
 from runner.config.load import KEYS
 from runner.demo.project import project_text
-from runner.model import GuardSettings, NotifyRules
+from runner.model import Engine, GuardSettings, NotifyRules
 from runner.trainers.sd_scripts import importers
 from runner.trainers.sd_scripts.dataset import schema as dataset
 from scripts.docs import FROM, code, codes, table
@@ -28,6 +28,7 @@ SECTIONS = {
     "expect": "What you expect. The preflight checks and the final verdict compare it with what they find.",
     "guard": "What happens when an alarm is raised while training: `tell` only warns, `stop` stops at once,"
     " `after_save` after the next complete checkpoint.",
+    "engine": "Where a start runs the training. With `slurm` each attempt is a Slurm job: [slurm.md](slurm.md).",
     "notify": "Which events are reported, and where. Secrets never belong in this file.",
     "summary": "The summary written at the end of a run.",
     "dataset": "Optional: the dataset configuration of sd-scripts itself. The preflight offers to write it to"
@@ -35,6 +36,7 @@ SECTIONS = {
 }
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "guard": asdict(GuardSettings()),
+    "engine": {key: value for key, value in asdict(Engine()).items() if value not in ("", ())},
     "notify": asdict(NotifyRules()),
     "summary": {"beside_checkpoints": False},
 }

@@ -85,7 +85,7 @@ def test_four_slots_give_the_same_checkpoints(output: Path, tmp_path: Path) -> N
     assert done.outcome is Outcome.SUCCEEDED
     assert done.status is not None and done.status.attempt == 4
     expected = weights(unbroken)
-    assert len(expected) == 4
+    assert len(expected) == 5
     assert weights(done) == expected
     bases = [attempt.first_step for attempt in done.status.attempts]
     assert bases == sorted(set(bases), key=lambda step: step or 0)

@@ -158,5 +158,6 @@ def _keep(run: RunDir, before: JobRecord, job: JobRecord) -> None:
     if newest is None or newest.attempt != before.attempt or newest.id not in ("", job.id):
         return
     with contextlib.suppress(OSError):
+        job = replace(job, note=newest.note)
         if run.is_there and job != newest:
             write_json(run.job, job)

@@ -82,4 +82,4 @@ def test_why_nothing_follows_is_kept_for_readers(run: RunDir) -> None:
     text = follow(run, 1)
     assert text.startswith("not continued in another job: run")
     job = job_of(run)
-    assert job is not None and job.problem == text
+    assert job is not None and job.note == text

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
+from runner.engines.slurm import client, watch
 from runner.engines.slurm.client import (
     JobFacts,
     at_of,
@@ -18,6 +20,9 @@ from runner.engines.slurm.client import (
 from runner.engines.slurm.watch import of_facts, updated
 from runner.engines.slurm.words import CAUSES, STATES, phase_of, words_of
 from runner.model import JobPhase, JobRecord
+from runner.store.jobs import job_of
+from runner.store.journal import write_json
+from runner.store.rundir import RunDir, runs_root
 
 SQUEUE = """\
 CLUSTER: t
@@ -141,3 +146,19 @@ def test_the_environment_of_a_job_does_not_reach_the_next_one() -> None:
     assert environment({**shell, "CUDA_VISIBLE_DEVICES": "1"})["CUDA_VISIBLE_DEVICES"] == "1"
     of_job = {"SLURM_JOB_ID": "7", "SLURM_MEM_PER_CPU": "1", "CUDA_VISIBLE_DEVICES": "0"}
     assert environment({**shell, **of_job}) == shell
+
+
+def test_what_a_job_noted_itself_outlasts_later_answers(
+    monkeypatch: pytest.MonkeyPatch, isolated_home: Path
+) -> None:
+    run = RunDir(runs_root() / "20261130-190000-a-0001")
+    run.path.mkdir(parents=True)
+    write_json(run.attempt(1), {})
+    note = "not continued in another job: nothing was saved"
+    write_json(run.job, JobRecord(1, "t", 0.0, JobPhase.RUNNING, id="8", note=note))
+    watch.remember(run)
+    monkeypatch.setattr(client, "jobs", lambda *_: parse_jobs("8|COMPLETED|None|x|y|n1|t"))
+    watch.refresh(least_age_s=0.0)
+    job = job_of(run)
+    assert job is not None
+    assert (job.phase, job.note) == (JobPhase.OVER, note)

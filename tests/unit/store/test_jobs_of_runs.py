@@ -112,7 +112,7 @@ def test_a_slot_that_ends_is_stopping_until_its_job_asked_for_the_next(run: RunD
     assert seen(run, running, ENDED).state is RunState.STOPPING
     for settled in (
         replace(running, phase=JobPhase.OVER),
-        replace(running, problem="not continued in another job: nothing was saved"),
+        replace(running, note="not continued in another job: nothing was saved"),
     ):
         assert seen(run, settled).state is RunState.ENDED
     assert seen(run, running, replace(ENDED, heartbeat_at=NOW - 600)).state is RunState.ENDED
