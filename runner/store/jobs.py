@@ -89,9 +89,8 @@ def end_words(job: JobRecord, status: Status) -> tuple[str, ...]:
     if job.note:
         return (job.note,)
     if job.attempt > status.attempt:
-        return (
-            f"attempt {job.attempt}: Slurm job {job.id} {job.text}, before the training started",
-        )
+        name = f"Slurm job {job.id}" if job.id else "its Slurm job was"
+        return (f"attempt {job.attempt}: {name} {job.text}, before the training started",)
     return ()
 
 

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from runner.control import following
 from runner.control.following import ended_by_slurm, follow, progressed, stopped_by_person
 from runner.model import AttemptPlan, Cause, JobPhase, JobRecord, Outcome, RunState, Status
+from runner.model.refusal import Refusal
 from runner.store import inbox
 from runner.store.inbox import CLUSTER, Order
 from runner.store.jobs import job_of
@@ -83,3 +85,21 @@ def test_why_nothing_follows_is_kept_for_readers(run: RunDir) -> None:
     assert text.startswith("not continued in another job: run")
     job = job_of(run)
     assert job is not None and job.note == text
+
+
+def test_a_next_job_that_slurm_refuses_is_noted(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_json(run.job, JobRecord(1, "t", 1.0, JobPhase.RUNNING, id="7"))
+    write_json(run.attempt(1), AttemptPlan(1, (), {}, "/", None, None))
+    write_json(run.status, STOPPED)
+
+    def refused(*_: object) -> None:
+        write_json(run.job, JobRecord(2, "u", 2.0, JobPhase.OVER, state="NOT_SUBMITTED"))
+        raise Refusal("sbatch refused: not from a node")
+
+    monkeypatch.setattr(following, "plan_resume", refused)
+    follow(run, 1)
+    job = job_of(run)
+    assert job is not None
+    assert job.note == "not continued in another job: sbatch refused: not from a node"
