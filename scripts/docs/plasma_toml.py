@@ -28,7 +28,7 @@ SECTIONS = {
     "expect": "What you expect. The preflight checks and the final verdict compare it with what they find.",
     "guard": "What happens when an alarm is raised while training: `tell` only warns, `stop` stops at once,"
     " `after_save` after the next complete checkpoint.",
-    "engine": "Where a start runs the training. `slurm`: each attempt is a Slurm job, see [slurm.md](slurm.md).",
+    "engine": "Where a start runs the training: here, or as Slurm jobs ([slurm.md](slurm.md)).",
     "notify": "Which events are reported, and where. Secrets never belong in this file.",
     "summary": "The summary written at the end of a run.",
     "dataset": "Optional: the dataset configuration of sd-scripts itself. The preflight offers to write it to"
