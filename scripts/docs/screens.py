@@ -37,8 +37,12 @@ SCREENS = {
     "runs": ("Runs",
         "All runs on this machine and on the hosts of your config.toml. `h`."),
     "compare": ("Comparison",
-        "2 to 8 runs side by side: losses, results, and the settings that differ. Mark runs with "
-        "`space`, then `c`."),
+        "2 to 26 runs side by side: losses, results, and the settings that differ. Mark runs with "
+        "`space`, then `c`. On a run of a sweep, `c` alone compares the sweep: a row for each run, the best "
+        "first."),
+    "compare_samples": ("Comparison of sample images",
+        "The sample images of all compared runs in one grid: a row for each prompt, a column for each run. "
+        "`i` on the comparison."),
     "replay": ("Replay",
         "A run at any moment of its recording. `w` on an ended run, or `plasma-tui replay RUN`."),
 }  # fmt: skip

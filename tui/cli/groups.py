@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.control import launch
+from runner.control.queueing import QueueRequest
 from runner.control.resume import plan_resume
 from runner.model import Outcome, RunState
 from runner.model.refusal import Refusal
@@ -47,7 +48,8 @@ def stop_group(paths: Sequence[Path], group: str, options: argparse.Namespace) -
 
 
 def resume_group(paths: Sequence[Path], group: str, options: argparse.Namespace) -> int:
-    """Every run that has ended without success; the others need no resume."""
+    """Every run that has ended without success; the others need no resume. As in a sweep, they wait for a slot
+    (with Slurm, that is the queue)."""
     if options.source is not None:
         raise Fail("--from names a checkpoint of one run: resume that run alone", WRONG_USE)
     code, begun, planned = OK, list[Path](), list[dict[str, object]]()
@@ -60,7 +62,9 @@ def resume_group(paths: Sequence[Path], group: str, options: argparse.Namespace)
             found = plan_resume(snapshot, changes=options.set)
             planned.append(resume_object(path, found))
             if not options.dry_run:
-                launch.start_attempt(RunDir(path), found.approved(options.force))
+                spec = snapshot.spec
+                request = QueueRequest() if spec is None or spec.engine.is_local else None
+                launch.start_attempt(RunDir(path), found.approved(options.force), queue=request)
         except Refusal as error:
             code = _problem(path, error)
             continue

@@ -27,7 +27,7 @@ MOST_WORDS = 3
 
 
 def list_columns(overlay: Overlay) -> tuple[RunColumn, ...]:
-    """With the screen's own words for places and states."""
+    """Places and states as the screen shows them."""
     runs, found = overlay.made.runs, []
     best = {at for at, one in overlay.made.ranking if one.place == 1}
     for column in run_columns(overlay.made):
@@ -155,7 +155,7 @@ class RunListPanel(Panel):
         lines: list[Row] = []
         for text, role in texts:
             found = wrap(clean(text, 400), max(8, width - 2), "  ")
-            if not lines or len(lines) + len(found) <= most:  # half a sentence says nothing
+            if not lines or len(lines) + len(found) <= most:  # complete sentences only
                 lines += [(Span(" "), Span(line, role)) for line in found]
         return lines[:most]
 

@@ -23,7 +23,7 @@ from tui.text import clean, crop, crop_start, wrap
 from tui.words.loss import place_words
 from tui.words.state import label_of
 
-#: more lines than this cannot be told apart
+#: more lines than this look alike
 MOST_LINES = 8
 BY = {Axis.TIME: "by training time", Axis.IMAGES: "by images seen"}
 
