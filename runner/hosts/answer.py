@@ -3,6 +3,7 @@ amount of memory and time."""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import selectors
@@ -21,6 +22,17 @@ ERROR_BYTES = 8192
 READ_BYTES = 1 << 16
 #: what ssh itself, and a shell without the program, exit with
 NO_CONNECTION, NO_PROGRAM = 255, 127
+
+
+#: threads end with this program, what they have started would not
+_running: set[subprocess.Popen[bytes]] = set()
+
+
+@atexit.register
+def _leave_none() -> None:
+    for child in (one for one in tuple(_running) if one.poll() is None):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,7 @@ def pump(
         )  # fmt: skip
     except OSError as error:
         return None, f"{command[0]} cannot be started: {error.strerror or error}"
+    _running.add(child)
     deadline = None if patience_s is None else time.monotonic() + patience_s
     assert child.stdout is not None and child.stderr is not None
     try:
@@ -76,6 +89,7 @@ def pump(
         return (None, problem) if problem else (child.wait(), "")
     finally:
         _end(child)
+        _running.discard(child)
         child.stdout.close()
         child.stderr.close()
 

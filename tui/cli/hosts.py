@@ -55,9 +55,9 @@ def _attach(host: Host, words: Sequence[str]) -> int:
     from tui.cli.screen import need_terminal
 
     need_terminal(f"`plasma-tui show --host {host.name} RUN` works without one")
-    before = [word for word in words if word != "attach"]
+    at = words.index("attach")
     try:
-        code = subprocess.call(attach_command(host, before))
+        code = subprocess.call(attach_command(host, [*words[:at], *words[at + 1 :]]))
     except OSError as error:
         raise Fail(f"ssh cannot be started: {error.strerror}") from None
     return _code(host, Answer(code))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
 
+import psutil
 import pytest
 
 from runner.hosts.answer import collect
+from tests import ROOT
 
 PYTHON = [sys.executable, "-S", "-c"]
 
@@ -68,6 +71,27 @@ def test_a_child_that_keeps_the_pipes_open_is_not_waited_for() -> None:
     os.kill(int(done.output), 9)
     assert done.code == 0
     assert time.monotonic() - began < 30
+
+
+def test_a_program_that_ends_while_a_host_is_asked_leaves_no_ssh() -> None:
+    """The threads that ask end with it; what they have started would not."""
+    source = (
+        "import os, sys, threading, time\n"
+        "from runner.hosts.answer import pump\n"
+        "said = threading.Event()\n"
+        "def take(name, data):\n"
+        "    os.write(1, data); said.set(); return ''\n"
+        "child = [sys.executable, '-S', '-c', 'import os, signal, time; signal.signal(15, signal.SIG_IGN);'"
+        " 'os.write(1, str(os.getpid()).encode()); time.sleep(600)']\n"
+        "threading.Thread(target=pump, args=(child, take), daemon=True).start()\n"
+        "said.wait()"
+    )
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, cwd=ROOT, check=True)
+    pid = int(done.stdout)
+    deadline = time.monotonic() + 20
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "ssh is still alive"
+        time.sleep(0.02)
 
 
 def test_no_ssh_at_all_is_a_sentence() -> None:
