@@ -65,6 +65,14 @@ class HeldLock:
     def fd(self) -> int:
         return self._fd
 
+    @property
+    def is_held(self) -> bool:
+        """False: the lock file is another one, and another process has locked that."""
+        with contextlib.suppress(OSError):
+            if not os.path.samestat(os.fstat(self._fd), self._path.stat()):
+                return not lock_held(self._path)
+        return True
+
     def hold(self) -> None:
         """Nothing to do, unless the file is another one. Its folder is never created again."""
         with contextlib.suppress(OSError):

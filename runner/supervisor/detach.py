@@ -6,8 +6,9 @@ few milliseconds only and never gets a zombie. In the job of a cluster: RUN_DIR 
 foreground, because the job ends with its script.
 
 A run that waits in the queue continues as the small `runner.supervisor.waiting`. It becomes this program again,
-without a fork, with a third argument: `wait`, `later`, `watch` (nothing is queued), `stop` (remove it from the
-queue), or its slots as `FD:NAME,...`, and a fourth: the variables that show the trainer its GPUs, as JSON.
+without a fork, with a third argument: `wait` (with a fourth: `turn` or `stop` has just failed), `watch`
+(nothing is queued), `stop` (remove it from the queue), or its slots as `FD:NAME,...`, with a fourth: the
+variables that show the trainer its GPUs, as JSON.
 """
 
 import os
@@ -22,10 +23,10 @@ if __name__ == "__main__":
     lock, what = [int(fd) for fd in more[:1]], more[1:2]
     if not what and os.fork():
         os._exit(0)
-    if what in (["wait"], ["later"]) or (not what and os.path.exists(f"{path}/queued.json")):  # noqa: PTH110
+    if what == ["wait"] or (not what and os.path.exists(f"{path}/queued.json")):  # noqa: PTH110
         from runner.supervisor.waiting import main as wait
 
-        sys.exit(wait(path, *lock, later=what == ["later"]))
+        sys.exit(wait(path, lock[0] if lock else None, *more[2:3]))
     from runner.supervisor.main import main
 
     sys.exit(main(path, lock[0] if lock else None, *more[1:3]))

@@ -28,14 +28,15 @@ STATUS_LIMIT_BYTES = 256_000_000
 
 def become(
     run: RunDir, lock: int, what: str, env: dict[str, str] | None = None,
-    fds: Sequence[int] = (), visible: str = "",
+    fds: Sequence[int] = (), more: str = "",
 ) -> None:  # fmt: skip
     """This process runs itself again, from the files as they are now. Returns only if that is not possible.
     `what`: see `runner.supervisor.detach`."""
     from runner.process.spawn import module_command, shell_environment
 
-    more = (visible,) if visible else ()
-    command = module_command("runner.supervisor.detach", str(run.path), str(lock), what, *more)
+    command = module_command(
+        "runner.supervisor.detach", str(run.path), str(lock), what, *filter(None, (more,))
+    )
     for fd in (lock, *fds):
         os.set_inheritable(fd, True)
     try:

@@ -182,7 +182,7 @@ class Supervisor:
             and self._lock is not None
             and not context.run.started(context.attempt).exists()
         ):
-            wait_again(context.run, self._lock, turn.held, "later")
+            wait_again(context.run, self._lock, turn.held, "turn")
 
     # ----------------------------------------------------------------- work of several parts
 
@@ -342,6 +342,7 @@ def main(path: str, lock_fd: int | None = None, what: str = "", visible: str = "
 async def _supervise(run: RunDir, lock: HeldLock, turn: Turn | None, *, start: bool) -> int:
     supervisor = Supervisor(run, lock, turn)
     if supervisor.came_too_late():
+        leave_queue(run)
         return 0
     entries()  # read now: plasma-tui may be updated while the training runs
     return await supervisor.supervise(start=start)

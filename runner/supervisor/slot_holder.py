@@ -4,6 +4,7 @@ an earlier supervisor held, or a share in the slots that a plain start uses."""
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Sequence
 
 from runner.config.slot_needs import needs_of
@@ -14,6 +15,9 @@ from runner.store import queue, slots
 from runner.store.slots import BadSlots, Gpu, Held, Holder
 from runner.supervisor.context import AttemptContext
 
+#: how long a plain start may look for its GPUs before the queue continues
+PATIENCE_S = 60.0
+
 
 class SlotHolder:
     def __init__(self, context: AttemptContext, held: Sequence[Held] = ()) -> None:
@@ -22,6 +26,7 @@ class SlotHolder:
         self._context, self._held = context, list(held)
         self._folder = slots.slots_folder(queue.home_of(run), queue.this_host())
         self._plain = False
+        self._began_at = 0.0
         self._starting: Held | None = None
         self._over = False
 
@@ -32,6 +37,7 @@ class SlotHolder:
     def begin_plain(self) -> None:
         """Before a plain start: the queue takes no slot until this training has its share. Never waits."""
         self._plain = True
+        self._began_at = time.monotonic()
         with contextlib.suppress(OSError):
             self._starting = slots.begin_plain(self._folder)
 
@@ -40,6 +46,8 @@ class SlotHolder:
         with the machine's GPUs; None: none yet."""
         if self._held or self._over:
             return
+        if time.monotonic() - self._began_at > PATIENCE_S:
+            self._begun()  # a driver that does not respond must not block the queue
         run, attempt = str(self._context.run.path), self._context.attempt
         with contextlib.suppress(OSError):
             known = slots.named_by(self._folder, run, attempt)
@@ -66,6 +74,9 @@ class SlotHolder:
                     if (held := slots.share(self._folder, slot, holder)) is not None:
                         self._held.append(held)
                     break
+        self._begun()
+
+    def _begun(self) -> None:
         if self._starting is not None:
             slots.release([self._starting])
             self._starting = None
@@ -76,9 +87,9 @@ class SlotHolder:
     def release(self) -> None:
         """The training has ended. The keeper's copies end with it."""
         self._over = True
-        starting = [self._starting] if self._starting is not None else []
-        slots.release([*self._held, *starting])
-        self._held, self._starting = [], None
+        slots.release(self._held)
+        self._held = []
+        self._begun()
 
 
 def _answered(sample: HardwareSample) -> bool:

@@ -62,7 +62,7 @@ def turn_of(run: RunDir, lock: HeldLock, what: str, visible: str) -> Turn | None
     if what == "stop":
         if _is_stopped(run, mark):
             return Turn(starts=False)
-        wait_again(run, lock, ())
+        wait_again(run, lock, (), "stop")
     held = tuple(_held(what))
     for one in held:
         os.set_inheritable(one.fd, False)
@@ -90,10 +90,10 @@ def _held(what: str) -> Iterator[Held]:
         yield Held(name, int(fd))
 
 
-def wait_again(run: RunDir, lock: HeldLock, held: Sequence[Held], what: str = "wait") -> NoReturn:
-    """`what`: `later`: its trainer could not be started (a full disk)."""
+def wait_again(run: RunDir, lock: HeldLock, held: Sequence[Held], failed: str = "") -> NoReturn:
+    """`failed`: `turn`: its trainer could not be started (a full disk); `stop`: no order was a stop."""
     release(held)
-    become(run, lock.fd, what)
+    become(run, lock.fd, "wait", more=failed)
     raise SystemExit(1)
 
 
@@ -195,12 +195,13 @@ def _checked(run: RunDir, mark: Mark) -> tuple[CheckResult, ...]:
 def leave_queue(run: RunDir) -> None:
     """Once the attempt was started or closed. The mark goes first: an entry without one is removed by any
     process of the queue."""
-    mark = queue.read_mark(run) if run.queued.exists() else None
-    if mark is None or not run.started(mark.attempt).exists():
+    if not run.queued.exists() or queue.queued_mark(run) is not None:
         return
+    mark = queue.read_mark(run)  # None: damaged
+    host = mark.host if mark is not None else queue.this_host()
     with contextlib.suppress(OSError):
         run.queued.unlink()
-    queue.remove(queue.queue_folder(queue.home_of(run), mark.host), run.id)
+    queue.remove(queue.queue_folder(queue.home_of(run), host), run.id)
 
 
 def revive_first(run: RunDir) -> None:

@@ -53,9 +53,9 @@ NO_GPU = (
 )
 
 
-def main(path: str, lock_fd: int | None = None, *, later: bool = False) -> int:
+def main(path: str, lock_fd: int | None = None, after: str = "") -> int:
     """Wait for the turn of this run's queued attempt, unless another process does. `lock_fd`: the run's lock,
-    inherited; `later`: its last turn failed a moment ago. Only returns without a turn; else this process
+    inherited; `after`: what has just failed, `turn` or `stop`. Only returns without a turn; else this process
     becomes another program."""
     run = RunDir(Path(path))
     for name in IGNORED:
@@ -64,8 +64,7 @@ def main(path: str, lock_fd: int | None = None, *, later: bool = False) -> int:
     if held is None:
         return 0
     waiting = _Waiting(run, HeldLock(run.lock, held))
-    if later:
-        waiting.put_off()
+    waiting.put_off(after)
     return waiting.work()
 
 
@@ -78,20 +77,28 @@ class _Waiting:
         self._folder_seen: int | None = None
         self._order: list[Entry] = []
         self._beat_at = self._neighbour_at = self._gpus_at = self._try_at = -REVIVED_S
+        self._orders_at = -REVIVED_S
         self._gpus: list[Gpu] | None = None
         self._revived: dict[str, float] = {}
         self._written: tuple[object, ...] | None = None
         self._reason = ""
 
-    def put_off(self) -> None:
-        self._try_at = time.monotonic() + RETRY_S
-        self._reason = "its trainer could not be started: see supervisor.log"
+    def put_off(self, after: str) -> None:
+        """What has just failed is not repeated at once."""
+        now = time.monotonic()
+        if after == "turn":
+            self._try_at = now + RETRY_S
+            self._reason = "its trainer could not be started: see supervisor.log"
+        elif after == "stop":
+            self._orders_at = now + RETRY_S
 
     def work(self) -> int:
         while True:
             if not self._run.is_there:  # deleted
                 if self._mark is not None:
                     queue.remove(self._folder(self._mark), self._run.id)
+                return 0
+            if not self._lock.is_held:  # its file was deleted, and another process has the new one
                 return 0
             mark = self._read_mark()
             if mark is None:
@@ -121,7 +128,7 @@ class _Waiting:
         """A full or read-only disk costs a turn, never the process."""
         now = time.monotonic()
         self._heartbeat(mark, now)
-        if self._has_orders():
+        if now >= self._orders_at and self._has_orders():
             self._become("stop", mark, ())
         with contextlib.suppress(OSError):
             self._keep_entry(mark)
@@ -172,17 +179,12 @@ class _Waiting:
         for entry in self._order:
             if entry.run_id == self._run.id:
                 return True
-            if entry.held:
-                continue
-            if queue.waits(self._home, entry):
-                return False
-            self._drop(entry)
+            if not entry.held:
+                return False  # a leftover is removed by its neighbour
         return False
 
     def _drop(self, entry: Entry) -> None:
-        """A leftover of an attempt that was started or taken out."""
-        mark = self._mark
-        if mark is not None:
+        if (mark := self._mark) is not None:
             with contextlib.suppress(OSError):
                 (self._folder(mark) / entry.name).unlink()
 
@@ -193,11 +195,10 @@ class _Waiting:
             return
         entry = self._order[at - 1]
         run = RunDir(self._home / "runs" / entry.run_id)
-        if lock_held(run.lock):
+        if not run.queued.exists():
+            self._drop(entry)  # its attempt was started, or it was taken out
+        elif lock_held(run.lock):
             self._revived.pop(entry.run_id, None)
-            return
-        if not queue.waits(self._home, entry):
-            self._drop(entry)
         elif now - self._revived.get(entry.run_id, -REVIVED_S) >= REVIVED_S:
             from runner.store.starting import start_supervisor
 
