@@ -262,8 +262,9 @@ class FakeBackend(Backend):
         smoke: bool = False,
         on_check: OnCheck | None = None,
         overwrite: Sequence[Existing] = (),
+        queue: bool = False,
     ) -> Sent:
-        what = ("smoke" if smoke else "start", config_path, *overwrite)
+        what = ("smoke" if smoke else "queue" if queue else "start", config_path, *overwrite)
         return self._order(*what, run_path=Path("/state/runs/new"))
 
     def start_demo(self) -> Sent:
@@ -287,6 +288,12 @@ class FakeBackend(Backend):
 
     def retry(self, run_path: Path) -> Sent:
         return self._order("retry", run_path)
+
+    def move_in_queue(self, run_path: Path, where: str) -> Sent:
+        return self._order(where, run_path)
+
+    def release(self, run_path: Path) -> Sent:
+        return self._order("release", run_path)
 
     def adopt(self, run_path: Path) -> Sent:
         return self._order("adopt", run_path)

@@ -192,9 +192,9 @@ class MonitorOrders:
         spec = self._run.spec if self._run is not None else None
         again = app.run_path is not None and (spec is None or not spec.smoke)
         if preview.existing or again:
-            self._ask_about("start", preview, go)
+            self._ask_about(order, preview, go)
         else:
-            go("start")
+            go(order)
 
     def _ask_about(self, order: str, preview: Preview, then: Callable[[str], None]) -> None:
         from tui.words.resuming import ANSWERS, preview_question
