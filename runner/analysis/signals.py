@@ -64,29 +64,26 @@ def end_signal(
     """The signal that ended the trainer; None: none, or unknown.
 
     Sources in this order: the exit record (a shell's 128 + n counts as signal n), the launcher's report of
-    its child, a raised interrupt, the last line of a shell or a job manager. After `model saved.` the last ones
-    only count for a crash while leaving."""
+    its child, a raised interrupt, the last line of a shell or a job manager. After `model saved.` the last two
+    only count for a crash while leaving, and so does the launcher's report if the exit is unknown."""
     if exit_signal is not None:
         return EndSignal(exit_signal, f"{signal_name(exit_signal)} ended the process")
     if exit_code == 0:
         return None
     saved = evidence.model_saved
-    found = _reported(evidence, exit_code, saved)
-    return found if found is None or found.crashed or not saved else None
-
-
-def _reported(evidence: Evidence, exit_code: int | None, saved: bool) -> EndSignal | None:
     for exception in reversed(evidence.launcher_exceptions):
         ended = _of_child(exception, saved)
-        if ended is not None:
+        if ended is not None and (ended.crashed or not saved or exit_code is not None):
             return ended
-    if any(map(is_interrupt, evidence.exceptions)):
+    interrupted = any(map(is_interrupt, evidence.exceptions))
+    if interrupted and not saved:
         return EndSignal(2, "KeyboardInterrupt")
     ended = _of_code(exit_code, f"exit code {exit_code}", saved) if exit_code is not None else None
-    if ended is not None or evidence.own_exceptions:
+    if ended is not None or evidence.own_exceptions or interrupted:
         return ended
-    found = (_of_line(text) for text in reversed(evidence.fatals))
-    return next((ended for ended in found if ended is not None), None)
+    lines = (_of_line(text) for text in reversed(evidence.fatals))
+    found = next((ended for ended in lines if ended is not None), None)
+    return found if found is None or found.crashed or not saved else None
 
 
 def _of_line(text: str) -> EndSignal | None:

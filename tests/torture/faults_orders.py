@@ -105,7 +105,7 @@ def orders_kept(life: Life, last: RunSnapshot) -> Iterator[str]:
     stopped. Nothing of the training is left."""
     standing = _standing(life)
     outcome = str(last.outcome)
-    if standing is None and outcome == "stopped":
+    if standing is None and outcome == "stopped" and "inbox" not in life.destroyed:
         yield f"attempt {life.attempt} was stopped, and no accepted order says so"
     if standing is not None and standing.data.get("mode") != "after_save":
         yield from _obeyed(life, standing, outcome)

@@ -311,6 +311,28 @@ def test_a_signal_from_nowhere_kills(facts: RunFacts, words: str) -> None:
     assert any(words in reason for reason in verdict.reasons)
 
 
+@pytest.mark.parametrize(
+    ("exceptions", "code", "outcome"),
+    [
+        (("died with <Signals.SIGKILL: 9>.",), 1, "killed"),
+        ((), 137, "killed"),
+        (("returned non-zero exit status 1.",), 1, "failed"),
+    ],
+)
+def test_a_launcher_reports_a_signal_after_the_model_was_saved_as_before(
+    exceptions: tuple[str, ...], code: int, outcome: str
+) -> None:
+    evidence = replace(SAVED, exceptions=tuple(launcher(text) for text in exceptions))
+    assert str(judge(replace(GOOD, evidence=evidence, exit_code=code)).outcome) == outcome
+
+
+def test_the_words_of_a_job_manager_after_the_model_was_saved_are_about_the_job() -> None:
+    evidence = replace(
+        SAVED, fatals=("slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-11-21 ***",)
+    )
+    assert str(judge(replace(GOOD, evidence=evidence, exit_code=None)).outcome) != "killed"
+
+
 def test_sigkill_while_loading_a_model_is_memory() -> None:
     facts = RunFacts(Evidence(phase=Phase.LOADING), signal=9)
     assert short(judge(facts)) == ("killed", "host_out_of_memory")
