@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +146,7 @@ class StepTable(_Columns):
         """The smoothed loss shown everywhere, of the valid rows."""
         fold = LossFold()
         nothing = math.isnan
-        fold.extend(
+        rows = (
             (
                 step,
                 None if nothing(seconds) else seconds,
@@ -159,6 +159,8 @@ class StepTable(_Columns):
                 self.steps, self.values, self.kinds, self.seconds, strict=True
             )
         )
+        while some := list(islice(rows, FOLDED_ROWS)):  # a million tuples at once take 150 MB
+            fold.extend(some)
         return fold.series()
 
     def time_of(self, first: int, last: int) -> float | None:
@@ -246,6 +248,8 @@ class LossFacts:
     missing_steps: int = 0
 
 
+#: how many rows are handed to a fold at once
+FOLDED_ROWS = 20_000
 #: the smoothed loss of the first steps is meaningless
 SETTLED_STEPS = 30
 
@@ -283,5 +287,5 @@ def loss_facts(table: StepTable, smooth: array[float]) -> LossFacts:
 
 def _lowest(table: StepTable, smooth: array[float]) -> tuple[int, float] | None:
     pairs = zip(table.steps[SETTLED_STEPS:], smooth[SETTLED_STEPS:], strict=True)
-    known = [(step, value) for step, value in pairs if not math.isnan(value)]
-    return min(known, key=lambda pair: pair[1]) if known else None
+    known = ((step, value) for step, value in pairs if not math.isnan(value))
+    return min(known, key=lambda pair: pair[1], default=None)
