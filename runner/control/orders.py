@@ -16,7 +16,7 @@ from runner.model.refusal import Refusal
 from runner.process.spawn import detachment
 from runner.store import inbox
 from runner.store.attempt import has_verdict
-from runner.store.jobs import decided_by_cluster
+from runner.store.jobs import HEARTBEAT_LIMIT_S, decided_by_cluster
 from runner.store.journal import readable
 from runner.store.liveness import lock_held
 from runner.store.queue import queued_mark, this_host
@@ -116,6 +116,7 @@ def _send(path: Path, kind: str, data: dict[str, str]) -> Sent:
         return _cancel_job(path, kind, data)
     if snapshot.state is RunState.LOST:
         raise Refused(f"run {snapshot.id} is lost: no process of it is alive on this machine")
+    _refuse_silent_queue(snapshot)
     adopt(path)
     try:
         order = inbox.send(RunDir(path), kind, data)
@@ -139,6 +140,19 @@ def _cancel_job(path: Path, kind: str, data: dict[str, str]) -> Sent:
         raise Refused(f"{text}, but that cannot be recorded: {error.strerror}") from None
     adopt(path)
     return Sent(order.id, order.kind, order.attempt)
+
+
+def _refuse_silent_queue(snapshot: RunSnapshot) -> None:
+    """Raises Refused for a run in the queue of another host that no longer responds."""
+    mark = queued_mark(RunDir(Path(snapshot.path))) if snapshot.state is RunState.QUEUED else None
+    if mark is None or snapshot.supervisor_alive or mark.host == this_host():
+        return
+    beat = snapshot.status.heartbeat_at if snapshot.status is not None else mark.queued_at
+    if abs(time.time() - beat) > HEARTBEAT_LIMIT_S:
+        raise Refused(
+            f"run {snapshot.id} waits in the queue of {mark.host}, which does not respond: "
+            f"`plasma-tui queue {snapshot.id} --release` moves it to this machine"
+        )
 
 
 def await_answer(path: Path, sent: Sent, wait_s: float = 10.0) -> Answer | None:

@@ -239,13 +239,13 @@ def retake(folder: Path, holder: Holder) -> list[Held]:
     """For an adopting supervisor: the free slots whose file names its attempt."""
     found = []
     for name in names(folder):
+        if holder not in _read_holders(folder, name):
+            continue
         with contextlib.suppress(OSError):
             fd = _lock(folder, name, fcntl.LOCK_EX if holder.alone else fcntl.LOCK_SH)
-            if fd is None:
-                continue
-            if holder in holders(fd):
+            if fd is not None and holder in holders(fd):
                 found.append(Held(name, fd))
-            else:
+            elif fd is not None:  # taken by another meanwhile, and free again
                 os.close(fd)
     return found
 
@@ -266,13 +266,18 @@ def named_by(folder: Path, run: str, attempt: int) -> Holder | None:
 
 def all_holders(folder: Path) -> list[Holder]:
     """Of all slots, now or lately. Reads without a lock."""
-    found = []
-    for name in names(folder):
-        with contextlib.suppress(OSError):
-            fd = os.open(_path(folder, name), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-            found += holders(fd)
-            os.close(fd)
-    return found
+    return [one for name in names(folder) for one in _read_holders(folder, name)]
+
+
+def _read_holders(folder: Path, name: str) -> list[Holder]:
+    try:
+        fd = os.open(_path(folder, name), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return []
+    try:
+        return holders(fd)
+    finally:
+        os.close(fd)
 
 
 def release(held: Sequence[Held]) -> None:

@@ -235,5 +235,7 @@ def test_the_trainer_gets_the_environment_of_its_own_start_alone(
     environ = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     assert b"OF_THE_SECOND=caf\xe9" in environ
     assert not any(b"CUDA_VISIBLE_DEVICES" in one for one in environ)
+    opened = [str(one.readlink()) for one in Path(f"/proc/{pid}/fd").iterdir()]
+    assert not [one for one in opened if one.endswith((".lock", "/lock"))]
     control.stop(second.path)
     wait_end(third)

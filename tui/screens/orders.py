@@ -6,6 +6,7 @@ They ask and send; the effect is shown by the next snapshots, never here.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
@@ -183,9 +184,12 @@ class MonitorOrders:
         if config is None or self.why_not(order) is not None:
             return
 
+        what = preview.title.replace("Start", "Starting", 1)
+        if order == "enqueue":
+            what = preview.title.replace("Start", "Queueing", 1)
+            preview = replace(preview, title=preview.title.replace("Start", "Queue", 1))
+
         def go(mode: str) -> None:
-            doing = "Queueing" if order == "enqueue" else "Starting"
-            what = preview.title.replace("Start", doing, 1)
             said = f"{what}; checks run first. {'. '.join(preview.facts)}."
             self._start(order, config, said, preview.existing)
 
