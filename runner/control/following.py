@@ -1,13 +1,15 @@
-"""The next job of a training in time slots, asked for at the very end of a job:
-`python -m runner.control.following RUN_DIR ATTEMPT`, by the job's script after its supervisor.
+"""The next job of a training in time slots: `python -m runner.control.following RUN_DIR ATTEMPT`, run by the
+job's script after its supervisor; if that was killed, by whoever sees next that the job is over.
 
-It may be killed at any line: an attempt is submitted at most once (see `submit`), and what was not submitted
-a person can still resume.
+It may be killed at any line: an attempt is submitted at most once (see `submit`). The next job gets the
+environment of the shell that started the run, not that of this job or of another shell.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -31,25 +33,48 @@ log = logging.getLogger("following")
 def follow(run: RunDir, attempt: int) -> str:
     """Submit the attempt after this one, if the job's end alone ended it. What was done, or why nothing was;
     "": the training needs no further job."""
+    job = job_of(run)
     # a reader shows it as stopping until this is done
     snapshot = replace(RunReader(run.path, console=False).read_all(), state=RunState.ENDED)
     status = snapshot.status
     if status is None or status.state is not RunState.ENDED or status.attempt != attempt:
         return f"attempt {attempt} has no verdict of its own, so no further job is submitted"
+    if job is None or job.attempt != attempt:
+        return f"attempt {attempt} already has a successor, so no further job is submitted"
     if not ended_by_slurm(snapshot) or stopped_by_person(run, attempt):
+        _settle(run)
         return ""
     try:
+        restore_environment(run)
         found = plan_resume(snapshot)
         if not progressed(run, found.plan):
             raise Refusal(
-                "two jobs in a row brought no new checkpoint: save more often, or raise the time limit"
+                "three jobs in a row started from the same step: save more often, or raise the time limit"
             )
         start_attempt(run, found.approved(None))
     except (Refusal, Unreadable, OSError) as error:
         text = f"not continued in another job: {error}"
         _note(run, attempt, text)
+        _settle(run)
         return text
     return f"attempt {found.plan.attempt} submitted, from step {found.from_step}"
+
+
+def restore_environment(run: RunDir) -> None:
+    """From now on this process has the environment of the starter's shell. Raises Unreadable."""
+    kept = read_json(run.job_env, dict[str, str])
+    conf = os.environ.get("SLURM_CONF")
+    os.environ.clear()
+    if conf is not None:  # a node may have its own
+        os.environ["SLURM_CONF"] = conf
+    for name, value in kept.items():
+        os.environb[name.encode("latin-1")] = value.encode("latin-1")
+
+
+def _settle(run: RunDir) -> None:
+    """No job follows that would need the environment."""
+    with contextlib.suppress(OSError):
+        run.job_env.unlink()
 
 
 def ended_by_slurm(snapshot: RunSnapshot) -> bool:

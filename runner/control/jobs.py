@@ -9,12 +9,16 @@ import threading
 import time
 from pathlib import Path
 
-from runner.control.orders import needs_adoption, start_supervisor
+from runner.control.orders import foreign, needs_adoption, start_supervisor
+from runner.control.submit import FOLLOWING
 from runner.engines.slurm import watch
+from runner.files.private import private_opener
 from runner.model import JobPhase, RunSnapshot
+from runner.process.spawn import module_command, start_detached
 from runner.store.attempt import has_verdict
 from runner.store.jobs import job_of
 from runner.store.reader import RunReader
+from runner.store.rundir import RunDir
 
 
 def look() -> None:
@@ -26,10 +30,20 @@ def look() -> None:
         if job is None or job.phase is not JobPhase.OVER:
             continue
         if has_verdict(run):
-            watch.forget(run)
+            # its last process was killed before it asked for the next job
+            if run.job_env.exists() and not foreign(run):
+                _ask_for_next(run, job.attempt)
+            else:
+                watch.forget(run)
         elif needs_adoption(run.path):
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 start_supervisor(run)
+
+
+def _ask_for_next(run: RunDir, attempt: int) -> None:
+    command = module_command(FOLLOWING, str(run.path), str(attempt))
+    with contextlib.suppress(OSError), open(run.log, "ab", opener=private_opener) as log:
+        start_detached(command, log)
 
 
 _asking = threading.Lock()

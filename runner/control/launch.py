@@ -115,7 +115,7 @@ def start_run(
             try:
                 if not spec.engine.is_local:
                     words = spec.engine.kind
-                    prepare_job(run, 1)
+                    prepare_job(run, 1, requeue=spec.engine.requeue)
                 write_json(run.spec, hidden_spec(replace(spec, detached_by=words)), durable=True)
                 if queue is not None:
                     enqueue(run, plan, queue, consent)
@@ -215,7 +215,7 @@ def start_attempt(
             if spec.engine.is_local:
                 _write_and_start(run, plan, lock, queue)
             else:
-                prepare_job(run, plan.attempt)
+                prepare_job(run, plan.attempt, requeue=spec.engine.requeue)
                 write_json(run.attempt(plan.attempt), plan, durable=True)
         finally:
             os.close(lock)

@@ -36,9 +36,10 @@ class Submission:
     problem: str = ""
 
 
-def prepare(run: RunDir, attempt: int) -> JobRecord:
+def prepare(run: RunDir, attempt: int, *, requeue: bool = False) -> JobRecord:
     """Record that this attempt is Slurm's, before its plan is visible. The caller holds the run's lock.
-    Raises Refused: an earlier job of this attempt is still open; OSError."""
+    `requeue`: the environment of this shell is kept for the jobs that follow, whoever submits them. Raises
+    Refused: an earlier job of this attempt is still open; OSError."""
     before = job_of(run)
     if before is not None and before.attempt == attempt and before.phase is not JobPhase.OVER:
         raise Refused(
@@ -47,6 +48,9 @@ def prepare(run: RunDir, attempt: int) -> JobRecord:
     token = f"plasma-tui {run.id} {attempt} {os.urandom(4).hex()}"
     job = JobRecord(attempt, token, time.time(), JobPhase.PREPARED)
     watch.remember(run)
+    if requeue:
+        kept = {os.fsencode(k): os.fsencode(v) for k, v in client.environment().items()}
+        write_json(run.job_env, {k.decode("latin-1"): v.decode("latin-1") for k, v in kept.items()})
     write_json(run.job, job, durable=True)
     with open(run.log, "ab", opener=private_opener):
         pass

@@ -219,6 +219,13 @@ KINDS: dict[str, tuple[int, str, str | Callable[[JournalEvent], _Made]]] = {
     "nothing_to_train": (3, "bad", "nothing to train: {text}"),
     "fault": (3, "warn", "{part} failed: {error}"),
     "model_saved": (3, "good", "model saved"),
+    "job_began": (2, "dim", "runs as Slurm job {job} on {node}"),
+    "job_ended": (3, "bad", "{text}"),
+    "clocks_apart": (
+        3,
+        "warn",
+        "the clock of {node} is {seconds} s behind Slurm's: times may not fit",
+    ),
     "survivors": (3, "bad", _survivors),
     "ended": (3, "dim", _ended),
 }

@@ -47,6 +47,7 @@ class JobRecord:
     reason: str = ""
     text: str = ""
     expected_start_at: float | None = None
+    began_at: float | None = None
     ends_at: float | None = None
     node: str = ""
     exit: str = ""

@@ -70,6 +70,8 @@ class RunDir:
     keeper = _Below("keeper.json")
     #: the job of a cluster; see runner.model.engine
     job = _Below("job.json")
+    #: the environment of the shell that started it, for its next jobs; readable only by the owner
+    job_env = _Below("job.env")
     lock = _Below("lock")
     log = _Below("supervisor.log")
     inbox = _Below("inbox")

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from dataclasses import dataclass, field, replace
@@ -41,6 +42,8 @@ log = logging.getLogger("supervisor")
 
 #: the end of a job may be moved while it runs
 ASK_EVERY_S = 60.0
+#: a job cannot have begun in the future: that much and the clocks differ
+CLOCKS_APART_S = 10.0
 #: whoever submitted the job may still hold the run's lock
 LOCK_PATIENCE_S = 30.0
 
@@ -96,6 +99,7 @@ def _begun(job: JobRecord) -> JobRecord:
         text=words_of("RUNNING"),
         node=os.environ.get("SLURMD_NODENAME", ""),
         expected_start_at=None,
+        began_at=facts.starts_at if facts is not None else None,
         ends_at=facts.ends_at if facts is not None else None,
         asked_at=time.time(),
         problem="",
@@ -116,6 +120,7 @@ class JobWatch:
     _ends_at: float | None = field(default=None, init=False)
     _asked: float | None = field(default=None, init=False)
     _asked_again: bool = field(default=False, init=False)
+    _told: bool = field(default=False, init=False)
     _ordered: str = field(default="", init=False)
     _saving: tuple[float, float] | None = field(default=None, init=False)
     _save_s: float = field(default=SAVE_S, init=False)
@@ -137,6 +142,8 @@ class JobWatch:
         """About once a second."""
         if not self.inside:
             return
+        if not self._told:
+            self._tell()
         self._measure_save()
         if signal.SIGTERM in _received:
             await self.settle()
@@ -175,6 +182,18 @@ class JobWatch:
             self._saving = None
         elif self._saving is None or self._saving[0] != since:
             self._saving = since, now
+
+    def _tell(self) -> None:
+        """Once per attempt: which job it is, and whether this node's clock is behind that of Slurm."""
+        self._told = True
+        if self.context.resumes_supervision:
+            return
+        node = os.environ.get("SLURMD_NODENAME", "") or socket.gethostname()
+        self.journals.emit("job_began", job=self._job, node=node)
+        job = job_of(self.context.run)
+        behind_s = job.began_at - job.asked_at if job is not None and job.began_at else 0.0
+        if behind_s > CLOCKS_APART_S:
+            self.journals.emit("clocks_apart", node=node, seconds=round(behind_s))
 
     async def _ask(self) -> None:
         """When does the job end? Asked again at Slurm's signal: a preemption moves the end."""

@@ -296,9 +296,37 @@ def test_a_preempted_training_continues_in_another_job(cluster: Cluster, output:
     assert "preempted" in str(first.data)
     cluster.ask("scancel", other)
     again = await_run(
-        run, lambda s: is_running(s) and s.status is not None and s.status.attempt == 2, "attempt 2"
+        run,
+        lambda s: s.status and s.status.attempt == 2 and s.status.attempts[1].first_step,
+        "steps of attempt 2",
     )
-    assert again.status is not None and again.status.attempts[1].first_step is not None
-    assert again.status.attempts[1].first_step > 10
+    assert again.status is not None
+    assert (again.status.attempts[1].first_step or 0) > 10
     orders.stop(run.path, "now")
     assert ended(run).outcome is Outcome.STOPPED
+
+
+def test_a_job_killed_before_it_asked_for_the_next_is_continued_with_the_first_environment(
+    cluster: Cluster, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLASMA_TEST_WORD", "of the start")
+    run = submitted(output, *LONG, engine=replace(ONE_GPU, requeue=True))
+    await_run(run, lambda s: s.status is not None and s.status.safe_step >= 10, "a save")
+    monkeypatch.setenv("PLASMA_TEST_WORD", "of another shell")
+    assert run.job_env.stat().st_mode & 0o777 == 0o600
+    try:
+        cluster.ask("scontrol", "update", "nodename=localhost", "state=down", "reason=a test")
+        await_run(run, lambda s: s.job is not None and s.job.attempt == 2, "the next job")
+    finally:
+        cluster.ask("scontrol", "update", "nodename=localhost", "state=resume", check=False)
+    again = await_run(
+        run,
+        lambda s: s.status and s.status.attempt == 2 and s.status.attempts[1].first_step,
+        "steps of attempt 2",
+    )
+    assert again.status is not None
+    environment = psutil.Process(again.status.trainer_pid).environ()
+    assert environment["PLASMA_TEST_WORD"] == "of the start"
+    orders.stop(run.path, "now")
+    assert ended(run).outcome is Outcome.STOPPED
+    wait_for(lambda: not run.job_env.exists())

@@ -11,7 +11,7 @@ import pytest
 from runner.control import begin
 from runner.model import Checkpoint, Outcome, RunSnapshot
 from runner.store.rundir import RunDir
-from tests.process.helpers import kinds, wait_end
+from tests.process.helpers import kinds, wait_end, wait_for
 from tests.slurm.conftest import ended
 from tests.unit.trainers.dataset.dataset_images import write_png
 
@@ -78,15 +78,16 @@ def _tensors(one: Checkpoint) -> bytes:
     return data[8 + int.from_bytes(data[:8], "little") :]
 
 
-def test_four_slots_give_the_same_checkpoints(output: Path, tmp_path: Path) -> None:
-    unbroken = wait_end(started(tmp_path, "unbroken", 80), 180)
-    run = started(tmp_path, "slots", 80, SLOTS.format(requeue="true"))
+def test_slots_give_the_same_checkpoints(output: Path, tmp_path: Path) -> None:
+    unbroken = wait_end(started(tmp_path, "unbroken", 160), 180)
+    run = started(tmp_path, "slots", 160, SLOTS.format(requeue="true"))
     done = ended(run, 420)
     assert done.outcome is Outcome.SUCCEEDED
-    assert done.status is not None and done.status.attempt == 4
+    assert done.status is not None and done.status.attempt >= 3
     expected = weights(unbroken)
-    assert len(expected) == 5
+    assert len(expected) == 9
     assert weights(done) == expected
+    wait_for(lambda: not run.job_env.exists())
     bases = [attempt.first_step for attempt in done.status.attempts]
     assert bases == sorted(set(bases), key=lambda step: step or 0)
     assert kinds(run).count("ended") == done.status.attempt

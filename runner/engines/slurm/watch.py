@@ -143,6 +143,7 @@ def of_facts(job: JobRecord, facts: JobFacts, now: float) -> JobRecord:
         reason=facts.reason,
         text=words_of(facts.state, facts.reason, facts.by),
         expected_start_at=facts.starts_at if phase is JobPhase.WAITING else None,
+        began_at=facts.starts_at if phase is JobPhase.RUNNING else job.began_at,
         ends_at=facts.ends_at if phase is not JobPhase.WAITING else None,
         node=facts.node,
         exit=facts.exit,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -82,7 +83,7 @@ def test_why_nothing_follows_is_kept_for_readers(run: RunDir) -> None:
     write_json(run.status, STOPPED)
     assert follow(run, 2).startswith("attempt 2 has no verdict")
     text = follow(run, 1)
-    assert text.startswith("not continued in another job: run")
+    assert text == "not continued in another job: job.env is missing"
     job = job_of(run)
     assert job is not None and job.note == text
 
@@ -99,7 +100,27 @@ def test_a_next_job_that_slurm_refuses_is_noted(
         raise Refusal("sbatch refused: not from a node")
 
     monkeypatch.setattr(following, "plan_resume", refused)
+    monkeypatch.setattr(following, "restore_environment", lambda run: None)
+    run.job_env.write_text("{}")
     follow(run, 1)
     job = job_of(run)
     assert job is not None
     assert job.note == "not continued in another job: sbatch refused: not from a node"
+    assert not run.job_env.exists()
+    assert follow(run, 1) == "attempt 1 already has a successor, so no further job is submitted"
+
+
+def test_the_next_job_has_the_environment_of_the_start_alone(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run.path / "job.env").write_text('{"PATH": "/bin", "WORD": "\\u00e4\\u00ff"}')
+    monkeypatch.setenv("OTHER", "1")
+    monkeypatch.setenv("SLURM_CONF", "/run/slurm.conf")
+    before = dict(os.environb)
+    try:
+        following.restore_environment(run)
+        assert os.environb[b"WORD"] == b"\xe4\xff"
+        assert set(os.environb) == {b"PATH", b"WORD", b"SLURM_CONF"}
+    finally:
+        os.environb.clear()
+        os.environb.update(before)
