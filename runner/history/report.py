@@ -28,6 +28,7 @@ from runner.model import (
     Phase,
     RunSnapshot,
     RunState,
+    Waiting,
 )
 from runner.model.units import duration, finite
 from runner.state.lineage import StopCost, current, stop_cost, weights_step
@@ -154,6 +155,8 @@ def show_json(snapshot: RunSnapshot) -> dict[str, Any]:
     """What `show --json` prints, including the run's secrets."""
     found: dict[str, Any] = plain(results_of(snapshot))
     found["lost_if_stopped"] = found["lost_if_stopped"] or {"steps": None, "seconds": None}
+    if snapshot.state is RunState.QUEUED and snapshot.status is not None:
+        found["waiting"] = plain(snapshot.status.waiting or Waiting())
     return found
 
 

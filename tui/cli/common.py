@@ -23,6 +23,7 @@ from runner.store.rundir import RunDir, runs_root
 from tui.cli.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import INVISIBLE, clean
 from tui.words.progress import loss_now
+from tui.words.queue import waiting_line
 from tui.words.table import Column, Line, table_lines
 
 MARKS = {"pass": "✓", "warn": "!", "fail": "✗", "skip": "-"}
@@ -124,9 +125,7 @@ def progress_line(snapshot: RunSnapshot) -> str:
     """`training  step 412/920  epoch 2/4  loss 0.0934  3.1 s/step  26 min left`."""
     status = snapshot.status
     if snapshot.state is RunState.QUEUED and status is not None:
-        waiting = status.waiting or Waiting()
-        held = "held" if waiting.held else str(snapshot.state)
-        return f"{held}: {waiting.reason}" if waiting.reason else held
+        return waiting_line(status.waiting or Waiting(), snapshot.read_at)
     if status is None:
         return str(snapshot.state)
     if status.evaluating and snapshot.state not in OVER:

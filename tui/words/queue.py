@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from runner.model import RunListing
+from runner.model import RunListing, Waiting
 from tui.text import clean
 
 DAY_S = 86_400
@@ -24,6 +24,20 @@ def expected(at: float | None, now: float | None = None) -> str:
     if when[:3] == today[:3]:
         return time.strftime("%H:%M", when)
     return time.strftime("%a %H:%M" if at - now < 6 * DAY_S else "%Y-%m-%d %H:%M", when)
+
+
+def waiting_line(waiting: Waiting, now: float) -> str:
+    """`queued: number 2 of 5, starts about 14:05`, or why it is held."""
+    if waiting.held:
+        return f"held: {waiting.reason}"
+    at = expected(waiting.expected_start_at, now)
+    facts = (
+        waiting.reason,
+        f"number {waiting.place} of {waiting.places}" if waiting.place else "",
+        f"starts about {at}" if at and at != "now" else "",
+    )
+    known = ", ".join(fact for fact in facts if fact)
+    return f"queued: {known}" if known else "queued"
 
 
 def place_of(one: RunListing) -> int | None:
