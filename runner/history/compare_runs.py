@@ -106,7 +106,7 @@ def best_words(made: Comparison) -> tuple[str, ...]:
     tied = [made.runs[other].letter for other, one in made.ranking[1:] if one.place == best.place]
     so_far = " so far" if any(run.state is not RunState.ENDED for run in made.runs) else ""
     step = f" at step {best.checkpoint.step}" if best.checkpoint.step is not None else ""
-    within = f"; {some(tied, 8)} within the noise" if tied else ""
+    within = f"; {some(tied)} within the noise" if tied else ""
     cautions = (f"{one[:1].upper()}{one[1:]}." for one in best.cautions)
     return (f"Best{so_far}: {made.runs[at].letter}{step}, {best.reasons[0]}{within}.", *cautions)
 

@@ -232,7 +232,7 @@ async def test_a_group_opens_as_a_list_on_its_best_run(size: tuple[int, int]) ->
             await pilot.press("tab")
         text = text_of(pilot, "#listed")
         assert "Best so far: B at step 800" in text
-        assert "▌★  B" in text and " ★  A" in text
+        assert "▌★  B" in text and " =  A" in text
         assert "queued" in text
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, MonitorScreen))
@@ -243,7 +243,7 @@ async def test_up_and_down_follow_the_list_and_not_the_letters() -> None:
     async with an_app().run_test(size=(120, 40)) as pilot:
         await swept(pilot)
         await pilot.press("down")
-        assert "▌★  A" in text_of(pilot, "#listed")
+        assert "▌=  A" in text_of(pilot, "#listed")
         await pilot.press("down")
         assert "▌   C" in text_of(pilot, "#listed")
         await pilot.press("tab", "end")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.control import launch
+from runner.control import orders as control
 from runner.control.queueing import QueueRequest
 from runner.control.resume import plan_resume
 from runner.model import Outcome, RunState
@@ -17,7 +18,7 @@ from runner.store.rundir import RunDir
 from tui.cli.again import resume_object
 from tui.cli.common import exit_code, print_json, say, wait_for_end, write
 from tui.cli.exits import NO, OK, WRONG_USE, Fail
-from tui.cli.orders import NO_ANSWER, order_stop, stopped, waits
+from tui.cli.orders import NO_ANSWER, answer_to, order_stop, stopped, waits
 
 
 def stop_group(paths: Sequence[Path], group: str, options: argparse.Namespace) -> int:
@@ -28,23 +29,29 @@ def stop_group(paths: Sequence[Path], group: str, options: argparse.Namespace) -
     live = [path for path in paths if states[path] in LIVE and path not in queued]
     if not queued and not live:
         raise Fail(f"no run of {group} is live")
-    code, ordered = OK, list[tuple[Path, int | None]]()
-    for path in (*queued, *live):
+    done = [_stop(some, options) for some in (queued, live)]
+    return OK if all(done) else NO
+
+
+def _stop(paths: Sequence[Path], options: argparse.Namespace) -> bool:
+    """All are ordered before the first answer is awaited. False: not all have stopped."""
+    good, sent = True, list[tuple[Path, control.Sent]]()
+    for path in paths:
         try:
-            attempt, answer = order_stop(path, options)
-        except (Fail, Refusal) as error:
-            code = _problem(path, error)
-            continue
-        ordered.append((path, attempt))
-        if not waits(options):
-            say(f"{path.name}: {answer or NO_ANSWER}")
-            code = NO if options.cancel and not answer else code
-    for path, attempt in ordered if waits(options) else ():
+            sent.append((path, order_stop(path, options)))
+        except Refusal as error:
+            good = _problem(path, error)
+    for path, order in sent:
         try:
-            say(f"{path.name}: {stopped(path, attempt, options, lambda _: None)}")
+            text = answer_to(path, order)
+            if waits(options):
+                text = stopped(path, order.attempt, options, lambda _: None)
         except Fail as error:
-            code = _problem(path, error)
-    return code
+            good = _problem(path, error)
+            continue
+        good = good and bool(text or not options.cancel)
+        say(f"{path.name}: {text or NO_ANSWER}")
+    return good
 
 
 def resume_group(paths: Sequence[Path], group: str, options: argparse.Namespace) -> int:
@@ -52,7 +59,7 @@ def resume_group(paths: Sequence[Path], group: str, options: argparse.Namespace)
     (with Slurm, that is the queue)."""
     if options.source is not None:
         raise Fail("--from names a checkpoint of one run: resume that run alone", WRONG_USE)
-    code, begun, planned = OK, list[Path](), list[dict[str, object]]()
+    good, begun, planned = True, list[Path](), list[dict[str, object]]()
     for path in paths:
         snapshot = RunReader(path, console=False).read_all()
         if snapshot.state in LIVE or snapshot.outcome is Outcome.SUCCEEDED:
@@ -66,21 +73,22 @@ def resume_group(paths: Sequence[Path], group: str, options: argparse.Namespace)
                 request = QueueRequest() if spec is None or spec.engine.is_local else None
                 launch.start_attempt(RunDir(path), found.approved(options.force), queue=request)
         except Refusal as error:
-            code = _problem(path, error)
+            good = _problem(path, error)
             continue
         begun.append(path)
         say(f"{path.name}: resumes from step {found.from_step} to {found.to_step}")
     if options.json:
         print_json({"schema": 1, "group": group, "runs": planned})
     if options.dry_run:
-        return code
+        return OK if good else NO
     if not options.json:
         write(*(path.name for path in begun))
     ends = [exit_code(wait_for_end(path)) for path in begun] if options.wait else []
-    return NO if NO in ends else code
+    return OK if good and NO not in ends else NO
 
 
-def _problem(path: Path, error: Exception) -> int:
+def _problem(path: Path, error: Exception) -> bool:
+    """False, after its sentence."""
     text = str(error).removeprefix(f"run {path.name}").lstrip(": ")
     say(f"{path.name}: {text}")
-    return NO
+    return False

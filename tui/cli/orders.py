@@ -28,23 +28,28 @@ def stop(options: argparse.Namespace) -> int:
 
         return stop_group(paths, group, options)
     (path,) = paths
-    attempt, answer = order_stop(path, options)
+    sent = order_stop(path, options)
+    answer = answer_to(path, sent)
     say(f"run {path.name}: {answer or NO_ANSWER}")
     if options.cancel:
         return OK if answer else NO
     if waits(options):
-        say(stopped(path, attempt, options, say))
+        say(stopped(path, sent.attempt, options, say))
     return OK
 
 
-def order_stop(path: Path, options: argparse.Namespace) -> tuple[int | None, str]:
-    """The attempt that is to stop, and the supervisor's answer, "" for none yet. Raises Fail, Refused."""
+def order_stop(path: Path, options: argparse.Namespace) -> control.Sent:
+    """Raises Refused."""
     mode = "now" if options.now else "after_save" if options.after_save else "default"
-    sent = control.cancel_stop(path) if options.cancel else control.stop(path, mode)
+    return control.cancel_stop(path) if options.cancel else control.stop(path, mode)
+
+
+def answer_to(path: Path, sent: control.Sent) -> str:
+    """The supervisor's answer, "" for none yet. Raises Fail."""
     answer = control.await_answer(path, sent)
     if answer is not None and not answer.accepted:
         raise Fail(f"run {path.name}: {answer.text}")
-    return sent.attempt, answer.text if answer is not None else ""
+    return answer.text if answer is not None else ""
 
 
 def waits(options: argparse.Namespace) -> bool:

@@ -23,7 +23,7 @@ from tui.kit.framed import FramedScreen
 from tui.kit.paint import Row, Span
 from tui.kit.panel import Panel, ScrollingPanel
 from tui.panels.loss import CHART_KEYS, ZOOM_KEYS, Charted
-from tui.screens.compare_list import RunListPanel
+from tui.screens.compare_list import MOST_WORDS, RunListPanel
 from tui.screens.compare_tables import (
     MOST_LINES,
     ComparePanel,
@@ -44,7 +44,7 @@ KEYS = (
     Key("i", "samples", VIEW, "Sample images of all runs in one grid", "images", 81),
     Key("v", "hide", VIEW, "Hide or show the line of the chosen run"),
     Key("1,2,3,4,5,6,7,8", "hide", VIEW, "Hide or show that run's line", "hide", 58, shown="1-8"),
-    Key("z", "zoom", VIEW, "Zoom the focused panel", "zoom", 84),
+    Key("z", "zoom", VIEW, "Zoom the focused panel", "zoom", 62),
     Key("tab", "next_panel(1)", VIEW, "Focus the next panel", "panel", 83),
     Key("shift+tab", "next_panel(-1)", VIEW, "Focus the previous panel"),
     Key("escape", "back", VIEW, "Close what is open, then go back", "back", 80),
@@ -66,6 +66,8 @@ REFRESH_S = 2.0
 BUDGET_S = 0.4
 #: with a column for each run, with a row for each
 COLUMNS, ROWS = ("overlay", "results", "settings"), ("overlay", "listed")
+#: rows of the list besides the runs: title, advice, head
+LIST_CHROME = 2 + MOST_WORDS
 #: below this height only the focused panel is shown
 SOLO_HEIGHT = 18
 AXES = tuple(Axis)
@@ -139,7 +141,7 @@ class CompareScreen(Charted, FramedScreen):
 
     def _begin(self, made: Comparison) -> None:
         """A list opens on its best run; of many runs, the best have lines."""
-        if as_list(made):
+        if as_list(made) and made.runs:
             order = run_order(made)
             self._look_on(listed=True, chosen=order[0], hidden=frozenset(order[MOST_LINES:]))
             self._arrange()
@@ -185,7 +187,12 @@ class CompareScreen(Charted, FramedScreen):
         for name in {*COLUMNS, *ROWS}:
             there = name in self._panels and (not solo or name == self._current)
             self.query_one(f"#{name}").display = there
-        self.query_one("#tables").display = not solo or self._current != "overlay"
+        tables = self.query_one("#tables")
+        tables.display = not solo or self._current != "overlay"
+        # a short list leaves its room to the chart
+        needed = len(self._overlay.order) + LIST_CHROME
+        listed = self._overlay.listed and not solo
+        tables.styles.height = min(needed, self.app.size.height // 2) if listed else None
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         if isinstance(event.widget, Panel) and event.widget.id in self._panels:

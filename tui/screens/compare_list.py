@@ -29,12 +29,13 @@ MOST_WORDS = 3
 def list_columns(overlay: Overlay) -> tuple[RunColumn, ...]:
     """Places and states as the screen shows them."""
     runs, found = overlay.made.runs, []
-    best = {at for at, one in overlay.made.ranking if one.place == 1}
+    ranking = overlay.made.ranking
+    marks = {at: "=" for at, one in ranking if one.place == 1}  # within the noise of the best
+    marks |= {at: glyphs.BEST for at, _ in ranking[:1]}
     for column in run_columns(overlay.made):
         values = tuple(clean(value, 80) for value in column.values)
         if column.head == "place":
-            stars = (glyphs.BEST if at in best else value for at, value in enumerate(values))
-            values = tuple(stars)
+            values = tuple(marks.get(at, value) for at, value in enumerate(values))
         elif column.head == "state":
             labels = [label_of(run.state, run.outcome) for run in runs]
             percents = (
@@ -136,10 +137,8 @@ class RunListPanel(Panel):
         if not overlay.made.runs or height < 1:
             return ()
         head, *rows = list_rows(overlay, width)
-        words = self._words(
-            width, max(0, min(MOST_WORDS, height - 1 - len(rows), height // 3)) or 1
-        )
-        words = words if height > 3 else []
+        fits = height - 1 - len(rows) >= MOST_WORDS
+        words = self._words(width, MOST_WORDS if fits else 2 if height > 7 else height // 4)
         body = max(1, height - 1 - len(words))
         at = overlay.order.index(overlay.chosen)
         self._above = len(words) + 2
