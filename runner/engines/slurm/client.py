@@ -100,7 +100,7 @@ def _sentence(printed: str) -> str:
 
 
 #: what goes before a complaint
-_HEADS = re.compile(r"^\w+: (?:error|fatal): (?:Batch job submission failed: )?")
+_HEADS = re.compile(r"^(?:\w+:? )?(?:error|fatal): (?:Batch job submission failed: )?")
 _SILENCE = re.compile(
     r"unable to contact|socket timed out|connection (?:refused|timed out)|zero bytes|communication"
     r"|could not establish|fetch.?config|not responding",

@@ -162,3 +162,19 @@ def test_what_a_job_noted_itself_outlasts_later_answers(
     job = job_of(run)
     assert job is not None
     assert (job.phase, job.note) == (JobPhase.OVER, note)
+
+
+@pytest.mark.parametrize(
+    ("printed", "said"),
+    [
+        ("slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n",
+         "Unable to contact slurm controller (connect failure)"),
+        ("sbatch: error: Batch job submission failed: Requested node configuration is not available\n",
+         "Requested node configuration is not available"),
+        ("sbatch: error: invalid partition specified: nope\nallocation failure: Invalid partition name\n",
+         "invalid partition specified: nope"),
+        ("", "no message"),
+    ],
+)  # fmt: skip
+def test_a_complaint_is_one_sentence_without_the_program(printed: str, said: str) -> None:
+    assert client._sentence(printed) == said
