@@ -197,8 +197,8 @@ class RunReader:
             return RunState.QUEUED
         job = self._job.value
         clustered = spec is not None and not spec.engine.is_local
-        if clustered and not alive and has_further(job, status):
-            return state_by_job(job, None, time.time())
+        if clustered and has_further(job, status):
+            return RunState.STARTING if alive else state_by_job(job, None, time.time())
         if status is not None and status.state is RunState.ENDED:
             if spec is not None and continues(spec, job, status, time.time()):
                 return RunState.STOPPING

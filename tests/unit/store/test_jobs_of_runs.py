@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from runner.model import (
 )
 from runner.store.attempt import has_verdict
 from runner.store.journal import write_json
+from runner.store.liveness import take_lock
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir, runs_root
 
@@ -105,6 +107,16 @@ def test_an_attempt_that_waits_outweighs_the_verdict_on_the_one_before(run: RunD
     words = "attempt 2: Slurm job 7 cancelled with scancel, before the training started"
     assert words in found.status.reasons
     assert has_verdict(run)
+
+
+def test_while_the_next_attempt_is_being_submitted_the_run_has_not_ended(run: RunDir) -> None:
+    lock = take_lock(run.lock)
+    assert lock is not None
+    try:
+        prepared = JobRecord(2, "another token", NOW, JobPhase.PREPARED)
+        assert seen(run, prepared, ENDED).state is RunState.STARTING
+    finally:
+        os.close(lock)
 
 
 def test_a_slot_that_ends_is_stopping_until_its_job_asked_for_the_next(run: RunDir) -> None:
