@@ -13,7 +13,8 @@ from runner.hosts.answer import NO_CONNECTION, NO_PROGRAM, Answer, pump
 from runner.hosts.runs import HostRuns, ask, remembered, why_not
 from runner.hosts.settings import Host, known_hosts, named_hosts
 from runner.hosts.ssh import attach_command, ssh_command
-from tui.cli.exits import NO, WRONG_USE, Fail
+from tui.cli.common import say
+from tui.cli.exits import NO, OK, WRONG_USE, Fail
 from tui.cli.runs import Lines
 
 #: how long `runs` waits for the hosts of config.toml; one named by --host may take as long as it needs
@@ -32,7 +33,10 @@ def there(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         raise Fail("--host needs --config FILE, a plasma.toml on that machine", WRONG_USE)
     if options.verb == "attach":
         return _attach(hosts[0], words)
-    return _relay(hosts[0], words)
+    code = _relay(hosts[0], words)
+    if options.verb == "start" and code == OK and not options.wait:
+        say(f"from here: `plasma-tui attach --host {hosts[0].name} last`")
+    return code
 
 
 def without_host(arguments: Sequence[str]) -> list[str]:

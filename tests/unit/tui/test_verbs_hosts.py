@@ -166,6 +166,29 @@ def test_start_needs_a_file_there(fake_ssh: FakeSsh, capsys: Captured) -> None:
     assert capsys.readouterr().err == f"plasma-tui: no sets/plasma.toml in {home}\n"
 
 
+def test_attach_hands_the_terminal_to_the_screen_there(
+    fake_ssh: FakeSsh, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.cli.screen.need_terminal", lambda instead: None)
+    monkeypatch.delenv("COLORTERM", raising=False)
+    fake_ssh.host("gpu", exits=0)
+    assert main(["--ascii", "attach", "attach", "--host", "gpu", "--read-only"]) == 0
+    options, host, line = fake_ssh.calls[-1]
+    assert (host, line) == ("gpu", "plasma-tui attach --ascii attach --read-only")
+    assert "-t" in options and "BatchMode=yes" not in options
+    fake_ssh.host("gpu", exits=255)
+    assert main(["attach", "last", "--host", "gpu"]) == 1
+    assert capsys.readouterr().err == "plasma-tui: gpu: ssh could not connect\n"
+
+
+def test_after_a_start_the_way_to_its_screen_is_shown(fake_ssh: FakeSsh, capsys: Captured) -> None:
+    fake_ssh.host("gpu", exits=0, prints="20261130-201943-spyke-62ec\n")
+    assert main(["start", "--host", "gpu", "--config", "a.toml"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "20261130-201943-spyke-62ec\n"
+    assert shown.err == "from here: `plasma-tui attach --host gpu last`\n"
+
+
 def test_a_host_without_the_program_says_what_to_set(fake_ssh: FakeSsh, capsys: Captured) -> None:
     fake_ssh.host("gpu", exits=127)
     assert main(["stop", "last", "--host", "gpu"]) == 1
