@@ -25,6 +25,7 @@ from runner.model import OVER, RunListing, RunSnapshot
 from runner.model.units import finite
 from runner.store.labels import read_label
 from runner.store.reader import RunReader
+from runner.store.registry import LIVE
 from runner.store.rundir import RunDir
 from runner.store.schema import refuse_newer
 
@@ -85,12 +86,15 @@ class Comparing:
 
 
 def chosen_of(group: Sequence[RunListing]) -> tuple[RunListing, ...]:
-    """As many runs of a group as can be compared: those with the lowest losses, in the group's order."""
-    if len(group) <= MOST:
-        return tuple(group)
-    losses = {one.id: value for one in group if (value := finite(one.smooth)) is not None}
-    kept = sorted(group, key=lambda one: (one.id not in losses, losses.get(one.id, 0.0)))[:MOST]
-    return tuple(one for one in group if one in kept)
+    """As many runs of a group as can be compared: those with the lowest losses, in the group's order. A run
+    that never started is left out if it was started again."""
+    newest = {one.name: one.id for one in group}
+    runs = [one for one in group if one.step or one.state in LIVE or newest[one.name] == one.id]
+    if len(runs) <= MOST:
+        return tuple(runs)
+    losses = {one.id: value for one in runs if (value := finite(one.smooth)) is not None}
+    kept = sorted(runs, key=lambda one: (one.id not in losses, losses.get(one.id, 0.0)))[:MOST]
+    return tuple(one for one in runs if one in kept)
 
 
 #: the run keys of `compare --json`, besides its line

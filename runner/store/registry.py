@@ -130,11 +130,11 @@ def resolve(text: str) -> Path:
 
 
 def group_of(text: str) -> tuple[RunListing, ...]:
-    """The runs of the group with this name, or of the only group whose name starts so, oldest first; empty:
-    there is none."""
+    """The runs of the group with this name, or of the only group whose name starts so or ends in `-text`,
+    oldest first; empty: there is none."""
     groups: dict[str, list[RunListing]] = {}
     for one in list_runs():
-        if one.group and text and one.group.startswith(text):
+        if one.group and text and (one.group.startswith(text) or one.group.endswith(f"-{text}")):
             groups.setdefault(one.group, []).append(one)
     found = groups.get(text) or (next(iter(groups.values())) if len(groups) == 1 else [])
     return tuple(sorted(found, key=lambda one: (one.created_at, one.id)))

@@ -73,7 +73,7 @@ def _named(texts: Sequence[str]) -> tuple[list[Path], str]:
         return [path for paths, _ in found for path in paths], ""
     group = group_of(found[0][1])
     chosen = chosen_of(group)
-    if len(chosen) < len(group):
+    if len(chosen) == MOST < len(group):
         say(
             f"{len(chosen)} of {len(group)} runs of the group are compared: those with the lowest losses"
         )

@@ -119,7 +119,6 @@ def details(entry: Entry, glance: Glance | None) -> tuple[Detail, ...]:
         Detail("why", seen.why, "warn" if one.outcome is Outcome.STOPPED else "bad"),
         *_queued(one),
         Detail("what", _what(one)),
-        Detail("group", f"{clean(one.group, 60)} (c compares its runs)" if one.group else ""),
         Detail("tags", tags_of(one, 400), "accent"),
         Detail("note", clean(one.note, 4000)),
         Detail("loss", _losses(one, seen)),
@@ -155,6 +154,7 @@ def _what(one: RunListing) -> str:
     took = duration(one.duration_s) if one.duration_s is not None else ""
     facts = (
         _KINDS.get(kind, kind),
+        f"of {clean(one.group, 60)}" if one.group else "",
         _joined(
             **{
                 "queued" if one.waiting is not None else "began": date_of(
@@ -216,7 +216,7 @@ class Column(NamedTuple):
 
     name: str
     size: int
-    worth: int
+    worth: float
     text: Callable[[RunListing, float], str]
     role: str = "dim"
     right: bool = False
@@ -238,12 +238,12 @@ COLUMNS = (
     Column("when", 12, 9, lambda one, now: when(one.created_at, now), right=True, sort="when"),
     Column("id", 6, 7, lambda one, _: short_id(one.id)),
     Column("device", 8, 2, lambda one, _: clean(one.device, 40)),
-    Column("group", 24, 6, lambda one, _: crop(clean(one.group, 60), 22)),
+    Column("sweep", 7, 7.5, lambda one, _: clean(one.group.rpartition("-")[2], 5)),
     Column("tags", 18, 6, lambda one, _: tags_of(one, 120), "accent"),
     Column("note", 40, 3, lambda one, _: clean(one.note[:400], 200)),
     Column("project", 28, 1, lambda one, _: crop_start(short_path(one.project), 26)),
 )  # fmt: skip
-OPTIONAL = frozenset({"device", "group", "host", "tags", "note", "project"})
+OPTIONAL = frozenset({"device", "sweep", "host", "tags", "note", "project"})
 
 
 def run_columns(width: int, used: frozenset[str] = OPTIONAL) -> tuple[Column, ...]:

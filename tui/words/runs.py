@@ -301,7 +301,7 @@ class RunBoard:
 
     def group(self) -> None:
         """By project, then by sweep if there is one, then not at all."""
-        ways = [way for way in HEADS if way == "project" or "group" in self.columns]
+        ways = [way for way in HEADS if way == "project" or "sweep" in self.columns]
         places = ["", *ways]
         at = places.index(self.grouped) if self.grouped in places else 0
         self.grouped = places[(at + 1) % len(places)]
@@ -397,7 +397,7 @@ def _columns(listings: Sequence[RunListing]) -> frozenset[str]:
         "device": any(one.device for one in listings),
         "project": len({one.project for one in listings}) > 1,
         "host": any(one.remote for one in listings),
-        "group": any(one.group for one in listings),
+        "sweep": any(one.group for one in listings),
     }
     return frozenset(name for name, used in wanted.items() if used)
 

@@ -80,3 +80,12 @@ def test_of_a_large_group_those_with_the_lowest_losses_take_part_in_their_order(
     assert list(chosen) == [one for one in group if one in chosen]
     assert chosen_of(group[:5]) == tuple(group[:5])
     assert all(one.state is RunState.ENDED for one in chosen)
+
+
+def test_a_run_that_never_started_gives_way_to_its_second_start() -> None:
+    first = b.listing(1, name="fox-dim4", step=0, outcome=Outcome.STOPPED)
+    other = b.listing(2, name="fox-dim8", step=0, outcome=Outcome.STOPPED)
+    second = b.listing(3, name="fox-dim4")
+    failed = b.listing(4, name="fox-dim16", step=40, outcome=Outcome.FAILED)
+    again = b.listing(5, name="fox-dim16", step=0, state=RunState.QUEUED, outcome=None)
+    assert chosen_of([first, other, second, failed, again]) == (other, second, failed, again)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.analysis.outcome import NOT_STARTED
 from runner.control import orders
-from runner.model import Outcome, RunSpec, RunState, Status, Waiting
+from runner.model import Cause, Outcome, RunSpec, RunState, Status, Waiting
 from runner.store.journal import read_json, write_json
 from runner.store.registry import group_of
 from runner.store.rundir import RunDir
@@ -36,9 +37,9 @@ def a_group(states: list[RunState], group: str = GROUP) -> list[Path]:
     return paths
 
 
-def test_a_group_is_found_by_its_name_or_the_start_of_it_oldest_run_first() -> None:
+def test_a_group_is_found_by_its_name_its_start_or_its_last_part_oldest_run_first() -> None:
     paths = a_group([RunState.ENDED] * 3)
-    for text in (GROUP, "spyke-sweep"):
+    for text in (GROUP, "spyke-sweep", "a1b2"):
         assert [one.id for one in group_of(text)] == [path.name for path in paths]
     assert group_of("") == () and group_of("other") == ()
 
@@ -179,6 +180,31 @@ def test_resume_leaves_succeeded_runs_alone_and_says_why_another_cannot(
     told = capsys.readouterr().err.splitlines()
     assert told[0] == f"{first.name}: succeeded, nothing to resume"
     assert told[1].startswith(f"{second.name}: ") and len(told) == 2
+
+
+def never_started(path: Path) -> None:
+    """As the stop of a queued run leaves it."""
+    cause = Cause(NOT_STARTED, "", "")
+    status = Status(RunState.ENDED, 1, b.NOW, outcome=Outcome.STOPPED, cause=cause)
+    RunDir(path).steps.unlink(missing_ok=True)
+    write_json(RunDir(path).status, status)
+    spec = read_json(RunDir(path).spec, RunSpec)
+    write_json(RunDir(path).attempt(1), spec.first_plan)
+
+
+def test_a_run_of_the_group_that_never_started_begins_as_a_new_run_and_only_once(
+    capsys: Captured,
+) -> None:
+    first, second = a_group([RunState.ENDED] * 2)
+    never_started(second)
+    assert main(["resume", GROUP, "--dry-run"]) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert told[1] == f"{second.name}: starts from step 0 as a new run"
+    spec = read_json(RunDir(first).spec, RunSpec)
+    write_json(RunDir(first).spec, replace(spec, retry_of=second.name))
+    assert main(["resume", GROUP, "--dry-run"]) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert told[1] == f"{second.name}: retried as {first.name}"
 
 
 def test_a_checkpoint_to_resume_from_is_of_one_run_only(capsys: Captured) -> None:
