@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from runner.config.flags import FlagValue, plain_name
+from runner.config.hiding import is_secret
 from runner.control.changes import ACCELERATE, ENV, flag_text, flag_value_of
 
 #: a longer list is likelier a typo than a plan for the night
@@ -73,6 +74,10 @@ def read_sweep(words: Sequence[str]) -> tuple[Setting, ...]:
         if len(setting.values) > 1 and name in OWN:
             raise ValueError(
                 f"{name} is different for every run already: give it one value at most"
+            )
+        if len(setting.values) > 1 and is_secret(name.rpartition(".")[2]):
+            raise ValueError(
+                f"{name} is a secret, and its values would be in the names of the runs"
             )
         found[name] = setting
     if all(len(one.values) == 1 for one in found.values()):

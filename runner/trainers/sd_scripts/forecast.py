@@ -16,6 +16,7 @@ from runner.config.flags import whole
 from runner.files.json_text import parse_json
 from runner.files.regular_file import read_text
 from runner.model import Forecast
+from runner.model.units import count
 from runner.trainers.sd_scripts.dataset import (
     DatasetPlan,
     DatasetSpec,
@@ -222,8 +223,10 @@ def _doubling(
     doubled = "the regularisation subset doubles each epoch"
     if "max_train_epochs" in question.flags:
         return f"{steps.total} steps, not {alone.total}: {doubled}"
+    if steps.epochs == alone.epochs:
+        return f"{steps.batches} batches an epoch, not {alone.batches}: {doubled}"
     return (
-        f"{steps.epochs} epochs, not {alone.epochs}: {doubled}, "
+        f"{count(steps.epochs, 'epoch')}, not {alone.epochs}: {doubled}, "
         f"{steps.batches} batches instead of {alone.batches}"
     )
 

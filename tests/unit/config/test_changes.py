@@ -1,9 +1,19 @@
 """Settings that differ between two launches, as words and in a command line."""
 
+from pathlib import Path
+
 import pytest
 
 from runner.config.flags import launcher_flags, read_flags, with_launcher_flags
-from runner.control.changes import Changes, applied, differences, flag_text, read_changes
+from runner.config.model import Config, Trainer
+from runner.control.changes import (
+    Changes,
+    applied,
+    changed_config,
+    differences,
+    flag_text,
+    read_changes,
+)
 from runner.model import AttemptPlan
 from runner.model.preview import FlagChange
 
@@ -99,3 +109,13 @@ def test_values_as_a_person_types_them() -> None:
     assert [flag_text(value) for value in (True, False, 4, 0.5, "a", ("x", 1))] == [
         "true", "false", "4", "0.5", "a", '["x", 1]',
     ]  # fmt: skip
+
+
+def test_a_configuration_takes_the_changes_and_loses_what_they_remove(tmp_path: Path) -> None:
+    trainer = Trainer(None, "python", "runner.embedded", env={"A": "1", "B": "2"})
+    config = Config(tmp_path / "plasma.toml", "fox", trainer, train={"seed": 1, "flip_aug": True})
+    changed = changed_config(
+        config, read_changes(["seed=2", "flip_aug=false", "env.A=", "env.C=3"])
+    )
+    assert changed.flags() == {"seed": 2}
+    assert changed.trainer.env == {"B": "2", "C": "3"}

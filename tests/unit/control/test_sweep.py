@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from runner.control import begin, launch
 from runner.control.gate import approve
 from runner.control.launch import StartRefused
+from runner.control.orders import Refused
+from runner.control.submit import Submission
 from runner.control.sweep import SweepPlan, create, plan_sweep
 from runner.control.sweep_plan import (
     MOST_RUNS,
@@ -310,3 +312,27 @@ def test_a_run_that_cannot_be_created_ends_the_sweep_with_those_before_it(
     with pytest.raises(StartRefused, match="is writing 'spyke-lr1e-4-dim4'"):
         made.extend(create(found, {}))
     assert len(no_processes) == 4 + 2
+
+
+# ----------------------------------------------------------------- Slurm
+
+
+def test_on_slurm_all_runs_are_submitted_at_once_after_all_are_created(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (project / "plasma.toml").read_text() + '[engine]\nkind = "slurm"\n'
+    (project / "plasma.toml").write_text(text)
+    calls: list[list[RunDir]] = []
+
+    def submit_many(runs: list[RunDir]) -> list[Submission]:
+        calls.append(list(runs))
+        return [Submission(run, f"9_{at}") for at, run in enumerate(runs[:3])] + [
+            Submission(runs[3], "", "the partition is gone")
+        ]
+
+    monkeypatch.setattr("runner.control.sweep.submit_many", submit_many)
+    made: list[RunDir] = []
+    with pytest.raises(Refused, match="the partition is gone"):
+        made.extend(create(plan(project), {}))
+    assert [len(runs) for runs in calls] == [4]
+    assert all(run.spec.exists() and not run.queued.exists() for run in calls[0])

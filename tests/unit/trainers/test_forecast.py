@@ -67,6 +67,12 @@ def test_with_a_fixed_number_of_steps_regularisation_halves_the_epochs(tmp_path:
     assert seen.warnings[0].startswith("2 epochs, not 4: the regularisation subset doubles")
 
 
+def test_within_the_first_epoch_regularisation_changes_no_number_of_epochs(tmp_path: Path) -> None:
+    seen = told(project(tmp_path, reg=30), max_train_steps=60)
+    assert (seen.steps, seen.epochs) == (60, 1)
+    assert seen.warnings[0].startswith("460 batches an epoch, not 230: the regularisation subset")
+
+
 def test_an_empty_regularisation_folder_changes_nothing(tmp_path: Path) -> None:
     seen = told(project(tmp_path, reg=0), max_train_epochs=4)
     assert seen.steps == 920
