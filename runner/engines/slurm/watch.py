@@ -24,6 +24,8 @@ from runner.store.journal import write_json
 from runner.store.rundir import RunDir, home, runs_root
 
 ASK_EVERY_S = 10.0
+#: an answer without news only changes its time
+WRITE_EVERY_S = 30.0
 #: while Slurm does not answer
 RETRY_EVERY_S = 30.0
 #: a submission without a known id is a failed one after this: sbatch gives up before
@@ -68,7 +70,8 @@ def refresh(*, least_age_s: float = ASK_EVERY_S) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             age = time.time() - os.fstat(lock).st_mtime
-            if os.fstat(lock).st_size and 0 <= age < least_age_s:
+            # a failure is dated into the future; a clock may have been set back by more
+            if os.fstat(lock).st_size and least_age_s and -RETRY_EVERY_S <= age < least_age_s:
                 return
             answered = _ask(runs)
             os.pwrite(lock, b"asked\n", 0)
@@ -160,5 +163,6 @@ def _keep(run: RunDir, before: JobRecord, job: JobRecord) -> None:
         return
     with contextlib.suppress(OSError):
         job = replace(job, note=newest.note)
-        if run.is_there and job != newest:
+        news = replace(job, asked_at=newest.asked_at) != newest
+        if run.is_there and (news or job.asked_at - newest.asked_at > WRITE_EVERY_S):
             write_json(run.job, job)

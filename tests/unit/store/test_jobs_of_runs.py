@@ -36,7 +36,8 @@ ENDED = Status(RunState.ENDED, 1, NOW - 5, outcome=Outcome.STOPPED, stop_by="Slu
 
 
 @pytest.fixture
-def run() -> RunDir:
+def run(monkeypatch: pytest.MonkeyPatch) -> RunDir:
+    monkeypatch.setattr(time, "time", lambda: NOW)  # other tests may have taken minutes
     made = RunDir(runs_root() / "20261130-190000-a-0001")
     made.path.mkdir(parents=True)
     spec = RunSpec(
