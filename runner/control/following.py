@@ -16,8 +16,8 @@ from pathlib import Path
 
 from runner.control.launch import start_attempt
 from runner.control.resume import plan_resume
-from runner.engines.slurm.words import CONTINUED
-from runner.model import AttemptPlan, Outcome, RunSnapshot, RunState
+from runner.engines.slurm.words import CONTINUED, NOT_SUBMITTED
+from runner.model import AttemptPlan, JobPhase, Outcome, RunSnapshot, RunState
 from runner.model.refusal import Refusal
 from runner.store import inbox
 from runner.store.attempt import attempts_of
@@ -39,8 +39,11 @@ def follow(run: RunDir, attempt: int) -> str:
     status = snapshot.status
     if status is None or status.state is not RunState.ENDED or status.attempt != attempt:
         return f"attempt {attempt} has no verdict of its own, so no further job is submitted"
-    if job is None or job.attempt != attempt:
+    if job is None or (job.attempt != attempt and job.phase is not JobPhase.OVER):
         return f"attempt {attempt} already has a successor, so no further job is submitted"
+    if job.attempt > attempt and (job.state != NOT_SUBMITTED or job.note):
+        _settle(run)
+        return f"attempt {job.attempt} has ended before it started: no further job is submitted"
     if not ended_by_slurm(snapshot) or stopped_by_person(run, attempt):
         _settle(run)
         return ""

@@ -13,10 +13,11 @@ from runner.control.orders import foreign, needs_adoption, start_supervisor
 from runner.control.submit import FOLLOWING
 from runner.engines.slurm import watch
 from runner.files.private import private_opener
-from runner.model import JobPhase, RunSnapshot
+from runner.model import JobPhase, RunSnapshot, Status
 from runner.process.spawn import module_command, start_detached
 from runner.store.attempt import has_verdict
 from runner.store.jobs import job_of
+from runner.store.journal import readable
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
 
@@ -32,7 +33,7 @@ def look() -> None:
         if has_verdict(run):
             # its last process was killed before it asked for the next job
             if run.job_env.exists() and not foreign(run):
-                _ask_for_next(run, job.attempt)
+                _ask_for_next(run)
             else:
                 watch.forget(run)
         elif needs_adoption(run.path):
@@ -40,8 +41,11 @@ def look() -> None:
                 start_supervisor(run)
 
 
-def _ask_for_next(run: RunDir, attempt: int) -> None:
-    command = module_command(FOLLOWING, str(run.path), str(attempt))
+def _ask_for_next(run: RunDir) -> None:
+    status = readable(run.status, Status)
+    if status is None:
+        return
+    command = module_command(FOLLOWING, str(run.path), str(status.attempt))
     with contextlib.suppress(OSError), open(run.log, "ab", opener=private_opener) as log:
         start_detached(command, log)
 

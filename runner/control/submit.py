@@ -15,6 +15,7 @@ from runner.control.orders import Refused
 from runner.engines.slurm import client, watch
 from runner.engines.slurm.client import SlurmError
 from runner.engines.slurm.script import Task, log_pattern, options, script
+from runner.engines.slurm.words import NOT_SUBMITTED
 from runner.files.private import private_opener
 from runner.model import Engine, JobPhase, JobRecord, RunSpec
 from runner.process.spawn import module_command
@@ -132,7 +133,7 @@ def _not_submitted(run: RunDir, job: JobRecord, error: SlurmError) -> Submission
         _record(run, replace(job, problem=str(error)))
         return Submission(run, "", str(error))
     record = replace(
-        job, phase=JobPhase.OVER, state="NOT_SUBMITTED", text="never submitted", problem=str(error)
+        job, phase=JobPhase.OVER, state=NOT_SUBMITTED, text="never submitted", problem=str(error)
     )
     _record(run, record)
     watch.forget(run)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from runner.engines.slurm import client
 from runner.engines.slurm.client import JobFacts, SlurmError
-from runner.engines.slurm.words import phase_of, words_of
+from runner.engines.slurm.words import NOT_SUBMITTED, phase_of, words_of
 from runner.files.private import open_lock, private_folder
 from runner.model import JobPhase, JobRecord
 from runner.store.inbox import current_user
@@ -121,7 +121,7 @@ def updated(job: JobRecord, found: Iterable[JobFacts], now: float) -> JobRecord:
         ended = client.ended(job.id, job.cluster)
         return of_facts(job, ended or JobFacts(job.id, "GONE"), now)
     if now - job.submitted_at > SUBMITTED_S:
-        return of_facts(job, JobFacts("", "NOT_SUBMITTED"), now)
+        return of_facts(job, JobFacts("", NOT_SUBMITTED), now)
     return replace(job, asked_at=now, problem="")
 
 

@@ -8,6 +8,9 @@ from runner.model import JobPhase
 
 _WAITING, _RUNNING, _OVER = JobPhase.WAITING, JobPhase.RUNNING, JobPhase.OVER
 
+#: our own state of a job that no sbatch ever got
+NOT_SUBMITTED = "NOT_SUBMITTED"
+
 #: state -> (phase, words)
 STATES: Mapping[str, tuple[JobPhase, str]] = {
     "PENDING": (_WAITING, "waiting in Slurm"),
@@ -35,7 +38,7 @@ STATES: Mapping[str, tuple[JobPhase, str]] = {
     "CANCELLED": (_OVER, "cancelled"),
     "REVOKED": (_OVER, "moved to another cluster"),
     "GONE": (_OVER, "no longer known to Slurm"),
-    "NOT_SUBMITTED": (_OVER, "never submitted"),
+    NOT_SUBMITTED: (_OVER, "never submitted"),
 }
 
 #: reason of a pending job -> what it waits for
@@ -90,7 +93,7 @@ CAUSES: Mapping[str, str] = {
     "CANCELLED": "slurm_cancelled",
     "FAILED": "slurm_job_failed",
     "GONE": "slurm_job_gone",
-    "NOT_SUBMITTED": "slurm_not_submitted",
+    NOT_SUBMITTED: "slurm_not_submitted",
 }
 #: of these another job may continue the training
 CONTINUED = ("slurm_time_limit", "slurm_preempted", "slurm_node_failed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import replace
 
@@ -107,7 +108,7 @@ def test_a_next_job_that_slurm_refuses_is_noted(
     assert job is not None
     assert job.note == "not continued in another job: sbatch refused: not from a node"
     assert not run.job_env.exists()
-    assert follow(run, 1) == "attempt 1 already has a successor, so no further job is submitted"
+    assert follow(run, 1) == "attempt 2 has ended before it started: no further job is submitted"
 
 
 def test_the_next_job_has_the_environment_of_the_start_alone(
@@ -124,3 +125,38 @@ def test_the_next_job_has_the_environment_of_the_start_alone(
     finally:
         os.environb.clear()
         os.environb.update(before)
+
+
+@pytest.mark.parametrize(
+    ("job", "planned", "kept"),
+    [
+        # killed before it reached sbatch: the attempt may be submitted again
+        (JobRecord(2, "u", 2.0, JobPhase.OVER, state="NOT_SUBMITTED"), True, True),
+        (JobRecord(2, "u", 2.0, JobPhase.OVER, state="CANCELLED", id="8"), False, False),
+        (JobRecord(2, "u", 2.0, JobPhase.WAITING, state="PENDING", id="8"), False, True),
+        (JobRecord(2, "u", 2.0, JobPhase.PREPARED), False, True),
+    ],
+    ids=("never submitted", "cancelled", "waiting", "being submitted"),
+)
+def test_an_attempt_is_submitted_again_only_if_it_never_was(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch, job: JobRecord, planned: bool, kept: bool
+) -> None:
+    asked = []
+
+    class _Planned(Exception):
+        pass
+
+    def plan(*_: object) -> None:
+        asked.append(1)
+        raise _Planned
+
+    write_json(run.job, job)
+    write_json(run.attempt(1), AttemptPlan(1, (), {}, "/", None, None))
+    write_json(run.status, STOPPED)
+    write_json(run.job_env, {})
+    monkeypatch.setattr(following, "restore_environment", lambda run: None)
+    monkeypatch.setattr(following, "plan_resume", plan)
+    with contextlib.suppress(_Planned):
+        follow(run, 1)
+    assert bool(asked) is planned
+    assert run.job_env.exists() is kept
