@@ -52,16 +52,23 @@ NAMES = ["fox-lr1e-3-dim2", "fox-lr1e-3-dim4", "fox-lr1e-4-dim2", "fox-lr1e-4-di
 Captured = pytest.CaptureFixture[str]
 
 
-@pytest.fixture
-def project(output: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = output.parent
-    (folder / "plasma.toml").write_text(PROJECT)
+def write_project(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, more: str = "", steps: int = 4
+) -> None:
+    text = PROJECT.replace("max_train_steps = 4", f"max_train_steps = {steps}")
+    text = text.replace("save_every_n_steps = 2", f"save_every_n_steps = {max(2, steps)}")
+    (folder / "plasma.toml").write_text(text + more)
     (folder / "dataset.toml").write_text(DATASET)
     image = write_png(folder / "images" / "one.png")
     image.with_suffix(".caption").write_text("a fox")
     monkeypatch.chdir(folder)
+
+
+@pytest.fixture
+def project(output: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_project(output.parent, monkeypatch)
     monkeypatch.setenv("PLASMA_SLOTS", "2")
-    return folder
+    return output.parent
 
 
 def runs_of(group: str) -> list[RunDir]:
@@ -106,8 +113,7 @@ def test_a_stopped_group_leaves_no_process_and_no_run_in_the_queue(
     project: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLASMA_SLOTS", "1")
-    text = PROJECT.replace("max_train_steps = 4", "max_train_steps = 4000")
-    (project / "plasma.toml").write_text(text.replace("save_every_n_steps = 2\n", ""))
+    write_project(project, monkeypatch, steps=4000)
     assert main(["sweep", *TWO_BY_TWO, "--yes"]) == 0
     group = capsys.readouterr().out.splitlines()[-1]
     runs = runs_of(group)

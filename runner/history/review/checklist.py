@@ -263,7 +263,7 @@ def _smoke(review: Review) -> Verdict:
         return "warn", f"attempt {plan.attempt} continued without one by {given.by}: {given.reason}"
     if given.smoke_run is None:
         return "warn", f"started without one by {given.by}{_reason(given.reason)}"
-    return "pass", f"{given.smoke_run}, approved by {given.by}"
+    return "pass", f"{given.smoke_run}, approved by {given.by}{_reason(given.reason)}"
 
 
 def _reason(text: str) -> str:
