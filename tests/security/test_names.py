@@ -9,6 +9,7 @@ import pytest
 
 from runner.checkpoints.export import ExportRefused, checked_name
 from runner.config.flags import to_arguments, unpassable
+from runner.control.sweep_plan import combinations, named, read_sweep
 from runner.history.summary import write_review
 from runner.notify.box import Box
 from runner.notify.message import Message
@@ -172,3 +173,15 @@ def test_an_imported_script_writes_only_into_the_project(
     written = write_project(project, made.config_text, files=made.files)
     assert {path.parent for path in (written.path, *written.files)} == {project}
     assert not list(tmp_path.glob("evil*"))
+
+
+@pytest.mark.parametrize("value", [*ESCAPES, *HOSTILE], ids=range(len(ESCAPES) + len(HOSTILE)))
+def test_a_value_of_a_sweep_is_no_path_and_no_shell_word_in_a_name(value: str) -> None:
+    try:
+        found = combinations(read_sweep([f"some_flag=plain,{value}"]))
+    except ValueError:
+        return  # refused in one sentence
+    for one in found:
+        name = named("fox", one.suffix)
+        assert name.isascii() and not set(name) & set("/\\ $;`'\"\n\0~*?")
+        assert name.startswith("fox-") and ".." not in name

@@ -13,6 +13,7 @@ from runner.analysis.usual_pace import Likeness
 from runner.config.channels import Channels
 from runner.config.hiding import HIDDEN, hidden_spec
 from runner.control import launch
+from runner.control.sweep_plan import read_sweep
 from runner.history.review.gather import secrets_of
 from runner.history.summary import summary_text
 from runner.model import RunSpec
@@ -93,3 +94,8 @@ def test_runs_are_compared_without_their_secrets(run: Path) -> None:
     assert Likeness.of(hidden_spec(spec), hidden_spec(spec).command) == Likeness.of(
         spec, spec.command
     )
+
+
+def test_the_values_of_a_secret_are_in_no_name() -> None:
+    with pytest.raises(ValueError, match="is a secret"):
+        read_sweep(["env.HF_TOKEN=hf_one,hf_two"])
