@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ class Comparing:
         self._paths = tuple(paths)
         self._readers = [RunReader(path, console=False) for path in self._paths]
         self._settings: list[dict[str, str]] | None = None
+        #: of one `read`: until when it begins reviews, how many it made, how many it left
+        self._until, self._done, self._left = 0.0, 0, 0
         self._reviews: dict[Path, tuple[tuple[float, int], Review]] = {}
 
     def changed(self) -> bool:
@@ -52,7 +55,8 @@ class Comparing:
         """What is known now, in about that time; `read_fraction` below 1: call again."""
         if self._settings is None:  # written once, so read once
             self._settings = [settings_of(path) for path in self._paths]
-        share = budget_s / len(self._readers)
+        share, self._until = budget_s / len(self._readers), time.monotonic() + budget_s
+        self._left = self._done = 0
         snapshots = [reader.read(share) for reader in self._readers]
         runs = [
             self._compared(letter, snapshot, settings, path)
@@ -61,6 +65,7 @@ class Comparing:
             )
         ]
         fraction = min(snapshot.read_fraction for snapshot in snapshots)
+        fraction = min(fraction, 1 - self._left / len(runs))
         return comparison(runs, self._settings, fraction, self._group)
 
     def _compared(
@@ -73,7 +78,13 @@ class Comparing:
         written = (snapshot.status.heartbeat_at if snapshot.status else 0.0, snapshot.loss.version)
         known = self._reviews.get(path)
         if known is None or known[0] != written:
+            if (
+                self._done and time.monotonic() > self._until
+            ):  # a review of a long run takes a while
+                self._left += 1
+                return compared_run(letter, snapshot, settings, name)
             known = self._reviews[path] = written, review_of(path, dataset=False)
+            self._done += 1
         review = known[1]
         return compared_run(letter, review.snapshot, settings, name, review.candidates)
 

@@ -31,6 +31,7 @@ from runner.model import (
     Status,
 )
 from runner.store.journal import step_row, write_json
+from scripts.bench.many_runs import make_runs
 from tests import builders as b
 
 
@@ -343,3 +344,13 @@ def test_the_axis_of_a_live_run_reaches_to_its_planned_end() -> None:
     assert planned_end(live, Axis.IMAGES) == 1840
     assert 920 * 3.1 <= planned_end(live, Axis.TIME) <= 920 * 3.1 + 500
     assert {planned_end(a_run(), axis) for axis in Axis} == {0.0}
+
+
+def test_the_reviews_of_many_runs_are_read_in_pieces(isolated_home: Path) -> None:
+    paths = make_runs(4)
+    compared = Comparing(paths)
+    first = compared.read(0.0)
+    assert first.read_fraction < 1
+    made = compared.read_all()
+    assert made.read_fraction == 1
+    assert [run.id for run in made.runs] == [path.name for path in paths]
