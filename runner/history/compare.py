@@ -134,8 +134,9 @@ def compared_run(
     settings: Mapping[str, str],
     name: str | None = None,
     candidates: Sequence[Candidate] | None = None,
+    validations: Mapping[int, float] | None = None,
 ) -> ComparedRun:
-    """`name`: the run's label; None: its own name. `candidates`: see `figures_of`."""
+    """`name`: the run's label; None: its own name. `candidates`, `validations`: see `figures_of`."""
     spec, series = snapshot.spec, snapshot.loss
     attempts = snapshot.status.attempts if snapshot.status is not None else ()
     begins = [one.first_step for one in attempts[1:] if one.first_step is not None]
@@ -151,7 +152,7 @@ def compared_run(
         name=name or (spec.name if spec is not None else snapshot.id),
         state=snapshot.state,
         outcome=snapshot.outcome,
-        results=figures_of(snapshot, candidates),
+        results=figures_of(snapshot, candidates, validations),
         buckets=series.buckets,
         seconds=seconds,
         exact=series.exact,

@@ -4,7 +4,7 @@ cleaned here."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,8 +56,13 @@ class Figures(Struct, frozen=True, kw_only=True):
     best_why: str | None = None
 
 
-def figures_of(snapshot: RunSnapshot, candidates: Sequence[Candidate] | None = None) -> Figures:
-    """`candidates`: the run's checkpoints as its review ranks them; None: ranked by the snapshot alone."""
+def figures_of(
+    snapshot: RunSnapshot,
+    candidates: Sequence[Candidate] | None = None,
+    validations: Mapping[int, float] | None = None,
+) -> Figures:
+    """`candidates`: the run's checkpoints as its review ranks them; None: ranked by the snapshot alone.
+    `validations`: exact ones by true step, as in its review; None: those that the snapshot knows."""
     status, spec, series = snapshot.status, snapshot.spec, snapshot.loss
     if status is None:
         return Figures(steps=series.last_step, last_loss=finite(series.smooth))
@@ -66,7 +71,7 @@ def figures_of(snapshot: RunSnapshot, candidates: Sequence[Candidate] | None = N
     per_epoch = steps_per_epoch_of(snapshot)
     first, lowest = _ends(series.buckets)
     broken = bool(series.buckets) and series.buckets[-1].nonfinite >= series.buckets[-1].count
-    validation = _validation(snapshot, status)
+    validation = validations if validations is not None else _validation(snapshot, status)
     least = min(((value, step) for step, value in validation.items()), default=(None, None))
     if candidates is None:
         candidates = candidates_of(snapshot)

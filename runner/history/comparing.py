@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,7 +87,8 @@ class Comparing:
             known = self._reviews[path] = written, review_of(path, dataset=False)
             self._done += 1
         review = known[1]
-        return compared_run(letter, review.snapshot, settings, name, review.candidates)
+        exact = {at: value for at, value in review.validations.items() if math.isfinite(value)}
+        return compared_run(letter, review.snapshot, settings, name, review.candidates, exact)
 
     def read_all(self) -> Comparison:
         """Read to the current end, however long it takes."""

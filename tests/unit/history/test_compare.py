@@ -158,6 +158,13 @@ def test_validation_comes_from_the_journal_and_the_checkpoints() -> None:
     assert (found.validation, found.validation_step, found.last_validation) == (0.2, 230, 0.25)
 
 
+def test_exact_validations_of_a_review_go_before_those_of_the_console() -> None:
+    snapshot = b.ended(Outcome.SUCCEEDED)
+    events = (JournalEvent(b.NOW, "validated", 1, None, {"step": 230, "loss": 0.353}),)
+    found = figures_of(replace(snapshot, events=events), None, {230: 0.35347, 460: 0.4})
+    assert (found.validation, found.validation_step, found.last_validation) == (0.35347, 230, 0.4)
+
+
 def test_a_run_without_a_status_has_few_results() -> None:
     found = figures_of(RunSnapshot("x", "/x", b.NOW, RunState.LOST))
     assert found.steps is None and found.checkpoints is None
