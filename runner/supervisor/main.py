@@ -38,10 +38,11 @@ from runner.supervisor.journals import Journals
 from runner.supervisor.notifier import Notifier
 from runner.supervisor.order_handler import OrderHandler
 from runner.supervisor.order_queue import OrderQueue
+from runner.supervisor.queue_part import QueuePart
 from runner.supervisor.slot_holder import SlotHolder
 from runner.supervisor.snapshot import StatusFile, another_works, written_status
 from runner.supervisor.trainer import TrainerProcess
-from runner.supervisor.turn import Turn, leave_queue, revive_first, turn_of, wait_again
+from runner.supervisor.turn import Turn, leave_queue, turn_of
 from runner.supervisor.verdict import Ending, conclude
 from runner.supervisor.verifier import POLL_S as VERIFY_POLL_S
 from runner.supervisor.verifier import Verifier
@@ -62,7 +63,7 @@ class Supervisor:
 
     def __init__(self, run: RunDir, lock: HeldLock | None = None, turn: Turn | None = None) -> None:
         """`turn`: of a queued attempt."""
-        self._lock, self._turn = lock, turn
+        self._lock = lock
         self.context = context = read_context(run, written_status(run))
         plan = context.plan
         self.translator = translator = Translator(
@@ -76,7 +77,8 @@ class Supervisor:
         self.journals = journals = Journals(context, translator)
         self.guard = guard = Guard()
         held = turn.held if turn is not None else ()
-        self.slots = slots = SlotHolder(context, held)
+        slots = SlotHolder(context, held)
+        self.queue = QueuePart(context, slots, turn, lock)
         self.trainer = trainer = TrainerProcess(context, journals.emit, slots.descriptors)
         self.ingest = Ingest(context, trainer, translator, guard, journals.flush)
         self.monitor = HardwareMonitor(context, trainer, translator, guard, journals.hardware)
@@ -108,18 +110,14 @@ class Supervisor:
         """Until the run has ended and has its verdict. `start`: also start its trainer. Returns the exit
         code."""
         guarded, ended = self.journals.guarded, self.trainer.ended
-        if start and self._turn is None and self.context.spec.engine.is_local:
-            await guarded("slots", self.slots.begin_plain)
+        if start:
+            await guarded("slots", self.queue.before_start)
         adopted = await self.trainer.take_over(start, self.status.write)
-        leave_queue(self.context.run)
-        if self._turn is not None and self._turn.starts and self.trainer.not_started:
-            self._wait_again()
+        self.queue.taken_over(self.trainer, self.journals.emit)
         self.ingest.begin(self.trainer.console_offset)
         self.journals.recall()
         self.translator.rows.catching_up = adopted  # from the first heartbeat on
         await guarded("hardware", self.monitor.start)
-        if self._turn is not None and self._turn.starts:
-            self.journals.emit("slot", slots=self._turn.labels, env=self._turn.env)
         if not self.orders.unqueues:
             self.journals.emit("adopted" if adopted else "started", pid=os.getpid())
         # a heartbeat until the verdict: reading a long log again and verifying many files take minutes
@@ -145,10 +143,11 @@ class Supervisor:
         ]
         await ended.wait()
         await _cancel(*tasks)
-        self.slots.release()  # evaluating needs no GPU
+        freeing = asyncio.create_task(self.queue.free(self.trainer), name="slots")
         await guarded("hardware", self.monitor.stop)
         await self._evaluate()
         final = await self._finish()
+        await guarded("slots", lambda: freeing)
         await _cancel(heart)
         self._leave(final)
         # status.json shows it by now: the sender of a later order checks that itself
@@ -174,16 +173,6 @@ class Supervisor:
 
         return asyncio.create_task(repeat(), name=part)
 
-    def _wait_again(self) -> None:
-        """Its keeper did not begin: unless that was recorded meanwhile, the attempt stays queued."""
-        context, turn = self.context, self._turn
-        if (
-            turn is not None
-            and self._lock is not None
-            and not context.run.started(context.attempt).exists()
-        ):
-            wait_again(context.run, self._lock, turn.held, "turn")
-
     # ----------------------------------------------------------------- work of several parts
 
     async def _beat(self) -> None:
@@ -192,9 +181,7 @@ class Supervisor:
         self.status.write()
 
     async def _tend_queue(self) -> None:
-        """Hold the slots; replace the dead process of the queue's first run."""
-        await asyncio.to_thread(self.slots.hold, self.monitor.sample)
-        await asyncio.to_thread(revive_first, self.context.run)
+        await self.queue.tend(self.monitor.sample)
 
     async def _read_console(self) -> None:
         """Check whether the trainer is alive, then read all its output, including the last lines."""

@@ -135,7 +135,10 @@ class OrderHandler:
             return f"not done: this order is older than attempt {self.context.attempt}"
         if time.time() - order.at > DEADLINE_S:
             return "not done: too old, no supervisor was running"
-        if self.trainer.ended.is_set() and not (self.unqueues and order.kind == "stop"):
+        ended = self.trainer.ended.is_set() or (
+            self.order is None and self.context.exit() is not None
+        )
+        if ended and not (self.unqueues and order.kind == "stop"):
             return "not done: the training has ended"
         if order.kind == "cancel_stop":
             return self._refuses_to_cancel(order)
