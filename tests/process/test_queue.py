@@ -239,3 +239,27 @@ def test_the_trainer_gets_the_environment_of_its_own_start_alone(
     assert not [one for one in opened if one.endswith((".lock", "/lock"))]
     control.stop(second.path)
     wait_end(third)
+
+
+def test_a_resume_that_was_removed_from_the_queue_can_be_resumed(output: Path) -> None:
+    first = queued(output, *LONG, "--save_state", name="one")
+    wait_step(first, 12)
+    control.stop(first.path)
+    wait_end(first)
+    second = queued(output, *LONG, name="two")
+    wait_step(second, 1)
+    wait_for(lambda: not lock_held(first.lock))
+    start_attempt(first, plan_resume(look(first)).plan, queue=QueueRequest())
+    control.stop(first.path)
+    removed = wait_end(first)
+    assert removed.outcome is Outcome.STOPPED
+    assert removed.status is not None and removed.status.step >= 10, "what it has achieved stays"
+    wait_for(lambda: not lock_held(first.lock))
+    plan = plan_resume(look(first)).plan
+    assert (plan.attempt, plan.base_step) == (3, 10)
+    start_attempt(first, plan)
+    wait_step(first, 14)
+    control.stop(first.path)
+    control.stop(second.path)
+    wait_end(first)
+    wait_end(second)
