@@ -212,9 +212,9 @@ def adopt(path: Path, wait_s: float = 3.0) -> bool:
     """Restart a dead supervisor. Harmless if one is alive. True if one is alive now."""
     run = RunDir(path)
     if run.job.exists():
-        from runner.engines.slurm.watch import refresh
+        from runner.control.jobs import look
 
-        refresh()
+        look()
     if not needs_adoption(path):
         if lock_held(run.lock):
             return True

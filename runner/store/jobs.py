@@ -47,11 +47,14 @@ def has_further(job: JobRecord | None, status: Status | None) -> bool:
     return status is None or job.attempt > status.attempt
 
 
-def continues(spec: RunSpec, job: JobRecord | None, status: Status, now: float) -> bool:
-    """Does the job that ended this attempt still have to ask for the next one?"""
-    if job is None or job.attempt != status.attempt or job.note:
+def continues(
+    spec: RunSpec, job: JobRecord | None, status: Status, now: float, *, kept: bool
+) -> bool:
+    """Does the job that ended this attempt still have to ask for the next one? `kept`: what the next one needs
+    is there, so another process asks if that one was killed."""
+    if job is None or job.note or not spec.engine.requeue:
         return False
-    if not spec.engine.requeue or job.phase is JobPhase.OVER:
+    if not kept and (job.attempt != status.attempt or job.phase is JobPhase.OVER):
         return False
     cause = status.cause.key if status.cause is not None else ""
     by_job = status.stop_by == CLUSTER or cause.startswith("slurm_")

@@ -200,8 +200,10 @@ class RunReader:
         if clustered and has_further(job, status):
             return RunState.STARTING if alive else state_by_job(job, None, time.time())
         if status is not None and status.state is RunState.ENDED:
-            if spec is not None and continues(spec, job, status, time.time()):
-                return RunState.STOPPING
+            if clustered and spec is not None:
+                kept = self.run.job_env.exists()
+                if continues(spec, job, status, time.time(), kept=kept):
+                    return RunState.STOPPING
             if not self.run.started(status.attempt + 1).exists():
                 # a resume holds the lock from the moment it writes its plan
                 resumed = alive and self.run.attempt(status.attempt + 1).exists()

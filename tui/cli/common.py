@@ -173,8 +173,10 @@ def wait_for_end(path: Path) -> RunSnapshot:
                 if live:
                     sys.stderr.write("\r\x1b[K")
                 return snapshot
-            # the supervisor may have died before it evaluated the end of the trainer
-            if snapshot.outcome is None and not snapshot.supervisor_alive:
+            # the supervisor may have died before it evaluated the end of the trainer; of a cluster's job,
+            # or between two of them, none is here
+            unknown = snapshot.outcome is None or snapshot.job is not None
+            if unknown and not snapshot.supervisor_alive:
                 control.adopt(path)
     except KeyboardInterrupt:
         say(f"\ntraining continues: `plasma-tui attach {path.name}` shows it")

@@ -123,6 +123,12 @@ def test_while_the_next_attempt_is_being_submitted_the_run_has_not_ended(run: Ru
 def test_a_slot_that_ends_is_stopping_until_its_job_asked_for_the_next(run: RunDir) -> None:
     running = replace(JOB, phase=JobPhase.RUNNING)
     assert seen(run, running, ENDED).state is RunState.STOPPING
+    over = replace(running, phase=JobPhase.OVER)
+    run.job_env.touch()  # its last process was killed: another one asks for the next job
+    never = replace(JOB, attempt=2, phase=JobPhase.OVER, state="NOT_SUBMITTED", id="")
+    assert seen(run, over).state is RunState.STOPPING
+    assert seen(run, never).state is RunState.STOPPING
+    run.job_env.unlink()
     for settled in (
         replace(running, phase=JobPhase.OVER),
         replace(running, note="not continued in another job: nothing was saved"),
