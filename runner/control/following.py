@@ -24,6 +24,7 @@ from runner.store.attempt import attempts_of
 from runner.store.inbox import CLUSTER, GUARD
 from runner.store.jobs import job_of
 from runner.store.journal import Unreadable, read_json, write_json
+from runner.store.liveness import take_lock
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
 
@@ -122,7 +123,12 @@ def main(path: str, attempt: str) -> int:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
-    if text := follow(RunDir(Path(path)), int(attempt)):
+    run = RunDir(Path(path))
+    # one at a time: the lock goes with this process, however it ends
+    lock = take_lock(run.job_env) if run.job_env.exists() else None
+    if lock is None:
+        log.info("no further job is asked for: none follows, or another process does it")
+    elif text := follow(run, int(attempt)):
         log.info("%s", text)
     return 0
 

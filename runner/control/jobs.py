@@ -4,6 +4,7 @@ verdict evaluated. Costs one look into an empty folder where no job is open."""
 from __future__ import annotations
 
 import contextlib
+import math
 import subprocess
 import threading
 import time
@@ -18,6 +19,7 @@ from runner.process.spawn import module_command, start_detached
 from runner.store.attempt import has_verdict
 from runner.store.jobs import job_of
 from runner.store.journal import readable
+from runner.store.liveness import lock_held
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
 
@@ -41,10 +43,21 @@ def look() -> None:
                 start_supervisor(run)
 
 
+#: a process that asks for a next job needs a moment to show that it does
+ASK_AGAIN_S = 10.0
+_asked: dict[str, float] = {}
+
+
 def _ask_for_next(run: RunDir) -> None:
-    status = readable(run.status, Status)
-    if status is None:
+    """Unless another process does."""
+    status, now = readable(run.status, Status), time.monotonic()
+    if (
+        status is None
+        or now - _asked.get(run.id, -math.inf) < ASK_AGAIN_S
+        or lock_held(run.job_env)
+    ):
         return
+    _asked[run.id] = now
     command = module_command(FOLLOWING, str(run.path), str(status.attempt))
     with contextlib.suppress(OSError), open(run.log, "ab", opener=private_opener) as log:
         start_detached(command, log)

@@ -50,8 +50,8 @@ def has_further(job: JobRecord | None, status: Status | None) -> bool:
 def continues(
     spec: RunSpec, job: JobRecord | None, status: Status, now: float, *, kept: bool
 ) -> bool:
-    """Does the job that ended this attempt still have to ask for the next one? `kept`: the environment of the next
-    one exists, so another process asks if that one was killed."""
+    """Does the job that ended this attempt still have to ask for the next one? `kept`: the environment of the
+    next one exists, so another process asks if that one was killed."""
     if job is None or job.note or not spec.engine.requeue:
         return False
     if not kept and (job.attempt != status.attempt or job.phase is JobPhase.OVER):

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.control import following
+from runner.control import following, jobs
 from runner.control.following import ended_by_slurm, follow, progressed, stopped_by_person
 from runner.model import AttemptPlan, Cause, JobPhase, JobRecord, Outcome, RunState, Status
 from runner.model.refusal import Refusal
@@ -16,6 +16,7 @@ from runner.store import inbox
 from runner.store.inbox import CLUSTER, Order
 from runner.store.jobs import job_of
 from runner.store.journal import write_json
+from runner.store.liveness import take_lock
 from runner.store.rundir import RunDir, runs_root
 from tests.builders import snapshot
 
@@ -160,3 +161,34 @@ def test_an_attempt_is_submitted_again_only_if_it_never_was(
         follow(run, 1)
     assert bool(asked) is planned
     assert run.job_env.exists() is kept
+
+
+def test_only_one_process_asks_for_the_next_job(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed = []
+    monkeypatch.setattr(following, "follow", lambda *_: followed.append(1) or "")
+    following.main(str(run.path), "1")
+    assert not followed  # without an environment none follows
+    write_json(run.job_env, {})
+    lock = take_lock(run.job_env)
+    assert lock is not None
+    following.main(str(run.path), "1")
+    assert not followed
+    os.close(lock)
+    following.main(str(run.path), "1")
+    assert followed
+
+
+def test_a_screen_that_looks_often_asks_once(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+    monkeypatch.setattr(jobs, "start_detached", lambda *words: started.append(words))
+    monkeypatch.setattr(jobs.watch, "refresh", lambda: None)
+    write_json(run.job, JobRecord(1, "t", 1.0, JobPhase.OVER, id="7"))
+    write_json(run.attempt(1), AttemptPlan(1, (), {}, "/", None, None))
+    write_json(run.status, STOPPED)
+    write_json(run.job_env, {})
+    jobs.watch.remember(run)
+    for _ in range(5):
+        jobs.look()
+    assert len(started) == 1
