@@ -13,6 +13,8 @@ from runner.store.rundir import RunDir
 
 #: silence after which a run on another host, with an invisible lock, counts as lost
 HEARTBEAT_LIMIT_S = 90.0
+#: a run without its next job after this has ended, whatever kept it from asking
+CONTINUE_LIMIT_S = 900.0
 #: a network disk may show the last status of a job that long after its end
 LATE_S = 15.0
 #: an answer older than this is shown with its age
@@ -59,7 +61,8 @@ def continues(
     cause = status.cause.key if status.cause is not None else ""
     by_job = status.stop_by == CLUSTER or cause.startswith("slurm_")
     over = status.outcome in (Outcome.STOPPED, Outcome.KILLED)
-    return by_job and over and abs(now - status.heartbeat_at) < HEARTBEAT_LIMIT_S
+    limit_s = CONTINUE_LIMIT_S if kept else HEARTBEAT_LIMIT_S
+    return by_job and over and abs(now - status.heartbeat_at) < limit_s
 
 
 def state_by_job(job: JobRecord | None, status: Status | None, now: float) -> RunState:
@@ -92,8 +95,11 @@ def end_words(job: JobRecord, status: Status) -> tuple[str, ...]:
     if job.note:
         return (job.note,)
     if job.attempt > status.attempt:
-        name = f"Slurm job {job.id}" if job.id else "its Slurm job was"
-        return (f"attempt {job.attempt}: {name} {job.text}, before the training started",)
+        if not job.id:
+            return (f"attempt {job.attempt}: its Slurm job was {job.text}",)
+        return (
+            f"attempt {job.attempt}: Slurm job {job.id} {job.text}, before the training started",
+        )
     return ()
 
 

@@ -127,7 +127,10 @@ def test_a_slot_that_ends_is_stopping_until_its_job_asked_for_the_next(run: RunD
     run.job_env.touch()  # its last process was killed: another one asks for the next job
     never = replace(JOB, attempt=2, phase=JobPhase.OVER, state="NOT_SUBMITTED", id="")
     assert seen(run, over).state is RunState.STOPPING
-    assert seen(run, never).state is RunState.STOPPING
+    # that a request got lost is only known after two minutes
+    assert seen(run, never, replace(ENDED, heartbeat_at=NOW - 200)).state is RunState.STOPPING
+    assert seen(run, never, replace(ENDED, heartbeat_at=NOW - 2000)).state is RunState.ENDED
+    seen(run, over, ENDED)
     run.job_env.unlink()
     for settled in (
         replace(running, phase=JobPhase.OVER),
