@@ -104,6 +104,10 @@ def start(options: argparse.Namespace) -> int:
     files = options.files
     if files and options.config:
         raise Fail("name the files either as FILE or with --config", WRONG_USE)
+    if options.force and options.force.endswith(".toml"):  # a reason lets files be overwritten
+        raise Fail(
+            f"--force takes {options.force!r} as its REASON: name the files first", WRONG_USE
+        )
     if len(files) > 1 and not options.queue:
         raise Fail(
             "one file at a time, or several with --queue: they train one after another", WRONG_USE

@@ -31,6 +31,10 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     [
         (("start", "a.toml", "b.toml"), "several with --queue"),
         (("start", "a.toml", "--config", "b.toml"), "either as FILE or with --config"),
+        (
+            ("start", "--queue", "--force", "a.toml", "b.toml"),
+            "--force takes 'a.toml' as its REASON",
+        ),
         (("queue", "--first"), "--first needs a RUN"),
     ],
 )
