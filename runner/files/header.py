@@ -130,7 +130,7 @@ def tensors_of(header: dict[str, Any]) -> list[Tensor]:
         try:
             begin, end = told["data_offsets"]
             shape, dtype = tuple(told["shape"]), told["dtype"]
-            if not all(type(n) is int and n >= 0 for n in (begin, end, *shape)):
+            if not isinstance(told["shape"], list) or not all(type(n) is int and n >= 0 for n in (begin, end, *shape)):
                 raise ValueError
             if not isinstance(dtype, str):
                 raise TypeError
