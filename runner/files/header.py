@@ -129,12 +129,12 @@ def tensors_of(header: dict[str, Any]) -> list[Tensor]:
             continue
         try:
             begin, end = told["data_offsets"]
-            shape, dtype = tuple(told["shape"]), told["dtype"]
+            shape, dtype = told["shape"], told["dtype"]
+            if not isinstance(shape, list) or not isinstance(dtype, str):
+                raise TypeError
             if not all(type(n) is int and n >= 0 for n in (begin, end, *shape)):
                 raise ValueError
-            if not isinstance(dtype, str):
-                raise TypeError
-            found.append(Tensor(name, dtype, shape, begin, end))
+            found.append(Tensor(name, dtype, tuple(shape), begin, end))
         except (KeyError, TypeError, ValueError):
             raise Broken(f"the header of tensor {name} is invalid") from None
     found.sort(key=lambda tensor: (tensor.begin, tensor.end))

@@ -110,7 +110,7 @@ def _jpeg(descriptor: int, head: bytes) -> ImageHeader | None:
         if marker in (0xD9, 0xDA) or length < 2:
             return None
         if marker == 0xE1 and segment[4:8] == b"Exif":
-            turned = _turned(at(offset + 10, min(length - 8, _EXIF_READ)))
+            turned = _turned(at(offset + 10, max(0, min(length - 8, _EXIF_READ))))
         offset += 2 + length
     return None
 
