@@ -20,7 +20,7 @@ KeyPath = tuple[str | int, ...]
 #: text, comments, a date with a space, punctuation, and words (also dotted ones) of a valid document. A
 #: closing delimiter may be preceded by up to two quotes that belong to the text.
 _TOKEN = re.compile(
-    r'''"""(?:[^\\]|\\.)*?"""(?!") | "(?:[^"\\]|\\.)*" | \#[^\n]* | \d{4}-\d\d-\d\d[ ]\d\d:[\d:.+Z-]*
+    r'''"""(?:[^\\]|\\.)*?"""(?!") | "(?:[^"\\]|\\.)*" | \#[^\n]* | \d{4}-\d\d-\d\d[ ]\d\d:[\d:.+Zz-]*
     | [\[\]{}=,] | [^\s\[\]{}=,\#"']+ | '''
     r"""'''.*?'''(?!') | '[^']*'""",
     re.S | re.X,
