@@ -67,7 +67,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         found.append(" ".join(command))
         raise OSError("not in this test")
 
-    monkeypatch.setattr(orders, "start_detached", note)
+    monkeypatch.setattr("runner.store.starting.start_detached", note)
     monkeypatch.setattr("runner.notify.box.start_detached", note)
     return found
 
