@@ -132,7 +132,7 @@ _HOMES = {
     **dict.fromkeys((*PATH_FLAGS, "output_name"), "train"),
 }
 #: `accelerate launch` flags that decide what runs: set by us
-_OUR_ACCELERATE_FLAGS = frozenset({"m", "module", "no_python"})
+OUR_ACCELERATE_FLAGS = frozenset({"m", "module", "no_python"})
 
 
 def load_config(path: Path, *, known_flags: KnownFlags) -> Config:
@@ -233,7 +233,7 @@ def _ours(value: Any) -> FlagValue:
 
 
 def _accelerate(section: Section, base: Path, trainer: Trainer) -> dict[str, FlagValue]:
-    flags = section.flags(base, None, dict.fromkeys(_OUR_ACCELERATE_FLAGS, _ours))
+    flags = section.flags(base, None, dict.fromkeys(OUR_ACCELERATE_FLAGS, _ours))
     if flags and trainer.launcher != "accelerate":
         note = 'is not used, because [trainer] launcher is "python"'
         section.reading.note(("accelerate",), f"[accelerate] {note}")

@@ -178,8 +178,11 @@ def text(value: Any) -> str:
 
 @reads(type="string", pattern=r"\S")
 def path_text(value: Any) -> str:
-    parts = text(value).split("/")
-    if len(value) > PATH_LIMIT or any(len(os.fsencode(part)) > NAME_LIMIT_BYTES for part in parts):
+    try:
+        names = [os.fsencode(part) for part in text(value).split("/")]
+    except UnicodeEncodeError:  # half of a character, as JSON can write it
+        raise Wrong("has a character that no file name can have") from None
+    if len(value) > PATH_LIMIT or any(len(name) > NAME_LIMIT_BYTES for name in names):
         raise Wrong("is longer than a path can be")
     return str(value)
 

@@ -10,6 +10,7 @@ from typing import Any
 from runner.config.catalog import Catalog
 from runner.config.errors import nearest
 from runner.config.flags import Flags, FlagValue, plain_name
+from runner.config.load import OUR_ACCELERATE_FLAGS
 from runner.config.reading import Wrong, checked_flag
 from runner.model import Forecast
 from runner.trainers.sd_scripts.config_file import trainer_flags
@@ -43,7 +44,7 @@ def refined(draft: Draft, catalog: Catalog | None) -> Draft:
         draft,
         train=_loadable(told.flags, lost),
         smoke=_loadable(smoke.flags, lost),
-        accelerate=_loadable(draft.accelerate, lost),
+        accelerate=_loadable(draft.accelerate, lost, OUR_ACCELERATE_FLAGS),
         env={name: value for name, value in draft.env.items() if "\0" not in f"{name}{value}"},
         unmapped=(*draft.unmapped, *lost),
         notes=(*draft.notes, *dict.fromkeys((*told.notes, *smoke.notes))),
@@ -76,15 +77,19 @@ def _known(
     return told
 
 
-def _loadable(flags: Flags, lost: list[str]) -> dict[str, FlagValue]:
-    """Without values that no plasma.toml can hold, such as a command behind an open quote as a path; they are
-    added to `lost`."""
+def _loadable(
+    flags: Flags, lost: list[str], ours: frozenset[str] = frozenset()
+) -> dict[str, FlagValue]:
+    """Without what no plasma.toml can hold, such as a command behind an open quote as a path, or a flag that
+    plasma-tui sets itself (`ours`); it is added to `lost`."""
     kept: dict[str, FlagValue] = {}
     for given, value in flags.items():
         name = plain_name(given)  # as it will be read
         try:
             if name in kept:
                 raise Wrong("is given twice")
+            if name in ours:
+                raise Wrong("is set by plasma-tui")
             checked_flag(name, list(value) if isinstance(value, tuple) else value)
         except Wrong as wrong:
             lost.append(f"--{name} {wrong}")

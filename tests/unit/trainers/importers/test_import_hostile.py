@@ -196,6 +196,7 @@ FIELDS = st.sampled_from(
     deadline=5_000,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+@example({"dataset_config": "\ud800", "output_dir": "a/\udfff"})
 @given(st.dictionaries(FIELDS | st.text(), JSON))
 def test_any_json_is_imported_or_refused(desk: Desk, values: dict[str, object]) -> None:
     import json

@@ -125,7 +125,11 @@ def item(value: Value, key: Value) -> Value:
     if isinstance(value, dict):
         found = [one for name, one in value.items() if name.lower() == str(key).lower()]
         return found[0] if found else None
-    return value[int(str(key))]
+    try:
+        at = int(str(key))
+    except ValueError:  # a method, as in `$list.Add`
+        raise Unreadable from None
+    return value[at]
 
 
 def operate(name: str, left: Value, right: Value) -> Value:
