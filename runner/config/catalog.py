@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
+from runner.config.errors import cure_for
 from runner.config.flags import FlagScalar, FlagValue, int_or_float
 from runner.config.model import Trainer
 
@@ -22,6 +23,9 @@ class FlagCatalog(Protocol):
 
     def problem(self, name: str, value: FlagValue) -> str | None:
         """What is wrong with the value of a known flag, continuing a sentence; None: fine."""
+
+    def cure(self, name: str) -> str:
+        """What to do about an unknown flag."""
 
 
 #: None: this trainer's flags are unknown, so no name is rejected
@@ -71,11 +75,16 @@ class Flag:
 _SECOND_LANGUAGE = re.compile(r"\s*[/／]\s*(?=[^/]*[\u3040-\u30ff\u4e00-\u9fff])")
 
 
+#: a shell has removed the quotes
+_NO_LIST = 'not a list; write ["…", "…"], in a shell between single quotes'
+
+
 class Catalog:
     """The flags of one script, with the types and choices that argparse would enforce."""
 
-    def __init__(self, flags: Iterable[Flag]) -> None:
-        self.flags = tuple(flags)
+    def __init__(self, flags: Iterable[Flag], elsewhere: Mapping[str, str] | None = None) -> None:
+        """`elsewhere`: where other settings of the trainer belong, by name."""
+        self.flags, self._elsewhere = tuple(flags), elsewhere or {}
         self._by_name = {name: flag for flag in self.flags for name in (flag.name, *flag.aliases)}
 
     @property
@@ -85,6 +94,9 @@ class Catalog:
     def get(self, name: str) -> Flag | None:
         return self._by_name.get(name)
 
+    def cure(self, name: str) -> str:
+        return self._elsewhere.get(name) or cure_for(name, self.names)
+
     def problem(self, name: str, value: FlagValue) -> str | None:
         flag = self._by_name[name]
         if flag.bare:
@@ -92,6 +104,8 @@ class Catalog:
         if isinstance(value, bool):
             empty_allowed = flag.nargs in ("?", "*")
             return "needs a value, not true" if value and not empty_allowed else None
+        if flag.many and isinstance(value, str) and value[:1] + value[-1:] == "[]":
+            return f'is the text "{value}", {_NO_LIST}'
         values = value if isinstance(value, tuple) else (value,)
         if len(values) > 1 and not flag.many:
             return f"takes one value, not {len(values)}"

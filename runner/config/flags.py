@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import argparse
 import re
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from runner.files.toml_text import parse_toml
 
 FlagScalar = int | float | str
 FlagValue = bool | int | float | str | tuple[FlagScalar, ...]
@@ -43,6 +46,18 @@ def unpassable(values: Sequence[FlagScalar]) -> str | None:
         if value.startswith("-") and not _NEGATIVE_NUMBER.match(value):
             return value
     return None
+
+
+def typed_value(text: str) -> Any:
+    """What is typed after `=`, as in TOML (true, 4, 1e-4, ["a", "b"]); anything else, a date too, is text."""
+    text = text.strip()
+    try:
+        found = parse_toml(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    value = found.get("value")
+    known = len(found) == 1 and isinstance(value, bool | int | float | str | list)
+    return value if known else text
 
 
 def to_arguments(flags: Flags) -> list[str]:

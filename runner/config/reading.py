@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 import os
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,10 +12,9 @@ from typing import Any, TypeVar
 
 from runner.config.catalog import FlagCatalog
 from runner.config.errors import ConfigError, ConfigProblem, cure_for, kind
-from runner.config.flags import FlagValue, plain_name, unpassable
+from runner.config.flags import FlagValue, plain_name, typed_value, unpassable
 from runner.config.paths import PATH_FLAGS, resolved
 from runner.config.positions import KeyPath, line_of
-from runner.files.toml_text import parse_toml
 
 T = TypeVar("T")
 
@@ -286,7 +284,7 @@ def checked_path(raw: str) -> None:
 
 def _check_flag(name: str, value: FlagValue, known: FlagCatalog) -> None:
     if name not in known.names:
-        raise Wrong(f"is not a flag of this trainer; {cure_for(name, known.names)}")
+        raise Wrong(f"is not a flag of this trainer; {known.cure(name)}")
     if problem := known.problem(name, value):
         raise Wrong(problem)
 
@@ -305,11 +303,7 @@ def read_settings(
                 f"{setting!r} is not a setting; write FLAG=VALUE, for example max_train_epochs=2"
             )
             raise ConfigError([ConfigProblem(PLACE, None, problem)])
-        try:
-            typed = parse_toml(f"value = {value.strip()}")["value"]
-        except (tomllib.TOMLDecodeError, KeyError):
-            typed = value.strip()
-        values[name.strip()] = typed
+        values[name.strip()] = typed_value(value)
     reading = Reading(PLACE, {})
     found = Section(reading, "train", values).flags(base, known)
     if reading.problems:

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from runner.config.flags import (
     Flags,
@@ -14,12 +14,12 @@ from runner.config.flags import (
     merged,
     plain_name,
     read_flags,
+    typed_value,
     with_flags,
     with_launcher_flags,
 )
 from runner.config.hiding import shown_value
 from runner.config.model import Config
-from runner.files.toml_text import parse_toml
 from runner.model import AttemptPlan
 from runner.model.preview import FlagChange
 
@@ -78,14 +78,11 @@ def read_changes(words: Sequence[str]) -> Changes:
 
 
 def flag_value_of(text: str) -> FlagValue:
-    """As in TOML (true, 4, 1e-4, ["a", "b"]); anything else is text."""
-    try:
-        value = parse_toml(f"value = {text.strip()}")["value"]
-    except (tomllib.TOMLDecodeError, KeyError):
-        return text.strip()
+    """As `typed_value`, items of a list as text or numbers."""
+    value: FlagValue | list[Any] = typed_value(text)
     if isinstance(value, list):
         return tuple(one if isinstance(one, int | float | str) else str(one) for one in value)
-    return value if isinstance(value, bool | int | float | str) else text.strip()
+    return value
 
 
 def flag_text(value: FlagValue) -> str:

@@ -24,6 +24,7 @@ from runner.control.launch import start_run
 from runner.control.orders import Refused
 from runner.control.queueing import QueueRequest, refuse_bad_slots
 from runner.control.submit import submit_many
+from runner.control.sweep_dataset import overridden, refuse_keys
 from runner.control.sweep_plan import Combination, combinations, named, read_sweep
 from runner.model import Approval, CheckResult, Forecast, RunSnapshot
 from runner.model.preview import Existing
@@ -96,6 +97,7 @@ def plan_sweep(
     approved smoke test. `missing`: only runs that don't exist yet, in the group of the others. Raises
     ValueError, ConfigError: wrong use."""
     settings = read_sweep(words)
+    refuse_keys(config, settings)
     found = combinations(settings)
     single = {one.name for one in settings if len(one.values) == 1}
     fixed = [word for word in found[0].words if word.partition("=")[0] in single]
@@ -176,12 +178,14 @@ def _approval(usual: Config, force: str | None) -> tuple[Approval | None, str]:
 
 
 def _warnings(usual: Config, runs: Sequence[PlannedRun]) -> Iterator[str]:
-    swept = {name for name, _ in runs[0].settings}
+    swept = [name for name, _ in runs[0].settings]
     for name, stronger in _WITHOUT_EFFECT.items():
         ruled = [one for one in stronger if one in usual.flags() and one not in swept]
         if name in swept and ruled:
             known = "replaces it" if len(ruled) == 1 else "replace it"
             yield f"{name} may change nothing: {' and '.join(ruled)} {known} in this plasma.toml"
+    for name in overridden(usual, swept, [one.config for one in runs]):
+        yield f"{name} changes nothing: the dataset config sets it"
     size = total([one.forecast.size_bytes for one in runs])
     folder, _ = target_of(runs[0].config)
     if size is not None and folder is not None and size > (room := free_bytes(Path(folder))):

@@ -16,15 +16,18 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from runner.config.flags import FlagValue, plain_name
-from runner.config.hiding import is_secret
+from runner.config.hiding import is_secret, shown_value
 from runner.control.changes import ACCELERATE, ENV, flag_text, flag_value_of
 
 #: a longer list is likelier a typo than a plan for the night
 MOST_RUNS = 200
 #: characters of one value, and of all of them, in a run's name; bytes of the name before them
 VALUE_CHARACTERS, SUFFIX_CHARACTERS, BASE_BYTES = 16, 48, 120
-#: the sweep itself gives each run its own
-OWN = ("output_name", "output_dir", "logging_dir")
+#: what a sweep sets itself, and why it takes one value
+_FOLDER = "all runs of a sweep write into one folder"
+OWN = {
+    "output_name": "each run's name is made of it", "output_dir": _FOLDER, "logging_dir": _FOLDER
+}  # fmt: skip
 #: how users abbreviate these flags; others are cut to SHORT_CHARACTERS
 SHORT = {
     "learning_rate": "lr", "unet_lr": "unet", "text_encoder_lr": "te", "network_dim": "dim",
@@ -72,9 +75,7 @@ def read_sweep(words: Sequence[str]) -> tuple[Setting, ...]:
             raise ValueError(f"{name} is set twice: give all of its values in one --set")
         setting = Setting(name, _values(name, text))
         if len(setting.values) > 1 and name in OWN:
-            raise ValueError(
-                f"{name} is different for every run already: give it one value at most"
-            )
+            raise ValueError(f"{name} has one value: {OWN[name]}")
         if len(setting.values) > 1 and is_secret(name.rpartition(".")[2]):
             raise ValueError(
                 f"{name} is a secret, and its values would be in the names of the runs"
@@ -101,19 +102,24 @@ def _values(name: str, text: str) -> tuple[str, ...]:
         raise ValueError(
             f"{name} has an empty value: remove a comma, or write false to remove the flag"
         )
-    seen: dict[str, str] = {}
+    seen: dict[object, str] = {}
     for part in parts:
-        key = _key(flag_value_of(part))
+        key = shown(part) if name.startswith(ENV) else _key(flag_value_of(part))
         if key in seen:
-            raise ValueError(f"{name} has the same value twice: {seen[key]} and {part}")
+            both = " and ".join(shown_value(name, one) for one in (seen[key], part))
+            raise ValueError(f"{name} has the same value twice: {both}")
         seen[key] = part
     return tuple(parts)
 
 
-def _key(value: FlagValue) -> str:
-    """1e-4 and 0.0001 are the same."""
+def _key(value: FlagValue) -> object:
+    """Equal if the trainer gets the same: 1e-4 and 0.0001; 16, "16" and ["16"]."""
+    if isinstance(value, tuple) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, str):
+        value = flag_value_of(value)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return repr(float(value)) if is_number else flag_text(value)  # type: ignore[arg-type]
+    return value if is_number else flag_text(value)
 
 
 def split_values(name: str, text: str) -> list[str]:
@@ -142,9 +148,8 @@ def split_values(name: str, text: str) -> list[str]:
         part += character
         parts[-1] = part
     if closing:
-        raise ValueError(
-            f"{name} has a value without its closing {closing[-1]}: {parts[-1].strip()}"
-        )
+        value = shown_value(name, parts[-1].strip())
+        raise ValueError(f"{name} has a value without its closing {closing[-1]}: {value}")
     return parts
 
 

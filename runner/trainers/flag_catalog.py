@@ -61,8 +61,9 @@ def report_of_checkout(
     effort: Effort = Effort.QUICK,
     *,
     cancelled: threading.Event | None = None,
+    elsewhere: Mapping[str, str] | None = None,
 ) -> FlagReport:
-    """The flags of the script, cached or read. Never raises."""
+    """The flags of the script, cached or read. `elsewhere`: as for a Catalog. Never raises."""
     key = key_of(trainer)
     if key is None:
         return FlagReport(None, f"flags not checked: no script {trainer.script}")
@@ -75,7 +76,7 @@ def report_of_checkout(
         except NoFlags as problem:
             return FlagReport(None, f"flags not checked: {problem}")
         remember(key, flags)
-    return FlagReport(Catalog(flags))
+    return FlagReport(Catalog(flags, elsewhere))
 
 
 # --------------------------------------------------------------------------- reading

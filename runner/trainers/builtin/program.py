@@ -16,6 +16,7 @@ from runner.config.model import Trainer
 from runner.trainers.builtin.arguments import build_parser
 from runner.trainers.flag_probe import describe
 from runner.trainers.protocol import Demands, ModuleEnvironment
+from runner.trainers.sd_scripts.dataset.schema import NOT_FLAGS
 from runner.trainers.sd_scripts.program import SdScripts
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ ONLY_RUNNER = _PACKAGE / "only_runner"
 
 def catalog_of(parser: argparse.ArgumentParser) -> Catalog:
     """The flags of an existing parser."""
-    return Catalog(msgspec.convert(describe(parser), tuple[Flag, ...]))
+    return Catalog(msgspec.convert(describe(parser), tuple[Flag, ...]), NOT_FLAGS)
 
 
 class BuiltIn(SdScripts):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.catalog import Catalog, Flag
-from runner.config.errors import ConfigError, ConfigProblem, cure_for, kind
+from runner.config.errors import ConfigError, ConfigProblem, kind
 from runner.config.flags import FlagValue, read_flags
 from runner.config.positions import KeyPath, key_lines, read_toml
 from runner.files.regular_file import read_text
@@ -135,8 +135,9 @@ def _problem(key: str, value: Any, catalog: Catalog) -> str | None:
         return None  # kohya_ss writes the latter for true, and the trainer takes it as such
     flag = catalog.get(key)
     if flag is None:
-        cure = cure_for(key, catalog.names)
-        return f"{key} is not a flag of this trainer, which silently ignores it; {cure}"
+        return (
+            f"{key} is not a flag of this trainer, which silently ignores it; {catalog.cure(key)}"
+        )
     said = _value_problem(flag, value)
     return f"{key} {said}" if said else None
 

@@ -16,6 +16,7 @@ from runner.trainers.console import Vocabulary
 from runner.trainers.flag_catalog import report_of_checkout
 from runner.trainers.names import KOHYA_NAMES, FileNames
 from runner.trainers.protocol import Demands, ModuleEnvironment, ResumeRules
+from runner.trainers.sd_scripts.dataset.schema import NOT_FLAGS
 from runner.trainers.sd_scripts.packages import ALWAYS, packages_by_flags
 from runner.trainers.sd_scripts.saves import expected_checkpoints
 from runner.trainers.sd_scripts.scripts import SCRIPTS, file_ending
@@ -68,7 +69,7 @@ class SdScripts:
     def flag_report(
         self, trainer: Trainer, effort: Effort, cancelled: threading.Event | None
     ) -> FlagReport:
-        return report_of_checkout(trainer, effort, cancelled=cancelled)
+        return report_of_checkout(trainer, effort, cancelled=cancelled, elsewhere=NOT_FLAGS)
 
     def packages(self, flags: Mapping[str, Any]) -> tuple[str, ...]:
         return packages_by_flags(flags)

@@ -16,6 +16,7 @@ from runner.config.errors import ConfigError
 from runner.config.flags import flags_begin, plain_name, to_arguments, with_flags
 from runner.config.model import Config, Smoke, Trainer
 from runner.config.reading import read_settings
+from runner.control.changes import read_changes
 from runner.trainers.builtin.program import ONLY_RUNNER, catalog_of
 from runner.trainers.command import Command, build_command, shell_line
 from runner.trainers.registry import known_flags
@@ -287,6 +288,14 @@ def test_settings_are_read_as_toml_or_as_text() -> None:
         "n": ("x", "y"),
         "cache_latents": False,
     }
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-01-01", "07:30:00", "{a = 1}", "1\nother = 2", "[red] fox", "'open", "[1, 2"]
+)
+def test_what_is_no_value_of_a_flag_is_text(text: str) -> None:
+    assert read_settings([f"name={text}"], Path("/here")) == {"name": text}
+    assert read_changes([f"name={text}"]).train == {"name": text}
 
 
 @pytest.mark.parametrize(

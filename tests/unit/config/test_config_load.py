@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.config.catalog import FlagCatalog
-from runner.config.errors import ConfigError
+from runner.config.errors import ConfigError, cure_for
 from runner.config.flags import FlagValue
 from runner.config.load import load_config
 from runner.config.model import Config, Trainer, dataset_text
@@ -69,6 +69,9 @@ class TwoFlags:
     def problem(self, name: str, value: FlagValue) -> str | None:
         wrong = name == "cache_latents" and not isinstance(value, bool)
         return "is a switch; write true or false" if wrong else None
+
+    def cure(self, name: str) -> str:
+        return cure_for(name, self.names)
 
 
 def anything(trainer: Trainer) -> FlagCatalog | None:

@@ -12,6 +12,8 @@ import pytest
 from runner.config.catalog import Catalog, Flag
 from runner.config.model import Trainer
 from runner.trainers import flag_catalog
+from runner.trainers.builtin.arguments import build_parser
+from runner.trainers.builtin.program import catalog_of
 from runner.trainers.checkout import checkout_commit
 from runner.trainers.flag_catalog import key_of, remember, remembered
 from runner.trainers.sd_scripts.config_file import config_file_path, config_file_problems
@@ -51,6 +53,14 @@ CATALOG = Catalog(
         ("pair", 1, "takes 2 values, not 1"),
         ("maybe", True, None),
         ("many", True, None),
+        ("many", "[red", None),
+        ("many", ("a=1", "b=2"), None),
+        (
+            "many",
+            "[a=1,b=2]",
+            'is the text "[a=1,b=2]", not a list; write ["…", "…"], in a shell between single quotes',
+        ),
+        ("size", "[v2]", None),
         ("size", True, "needs a value, not true"),
         ("naked", "yes", "is a switch; write true or false"),
     ],
@@ -59,6 +69,19 @@ def test_a_value_that_argparse_would_refuse_is_told(
     name: str, value: Any, said: str | None
 ) -> None:
     assert CATALOG.problem(name, value) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("num_repeats", "set it in the dataset config"),
+        ("class_tokens", "set it in the dataset config"),
+        ("netwrk_dim", "did you mean network_dim?"),
+        ("nonsense_at_all", "remove it"),
+    ],
+)
+def test_a_key_of_the_dataset_is_sent_to_the_dataset(name: str, said: str) -> None:
+    assert catalog_of(build_parser()).cure(name) == said
 
 
 def test_a_flag_is_told_in_words() -> None:

@@ -58,6 +58,10 @@ MASKED_DATASET = {key: kind for key, kind in DATASET.items() if key != "class_to
 MASKED_SUBSET = {
     **_SHARED, "image_dir": str, "conditioning_data_dir": str, "caption_extension": str, "cache_info": bool
 }  # fmt: skip
+#: for a key that was set as a flag
+NOT_FLAGS = dict.fromkeys(
+    (*DATASET, *SUBSET, *METADATA_SUBSET, *MASKED_SUBSET), "set it in the dataset config"
+)
 #: keys of other programs and of wishes
 _ELSEWHERE = {
     "caption_dir": "captions are read only from files next to the images",
