@@ -26,7 +26,7 @@ VALUE_CHARACTERS, SUFFIX_CHARACTERS, BASE_BYTES = 16, 48, 120
 #: what a sweep sets itself, and why it takes one value
 _FOLDER = "all runs of a sweep write into one folder"
 OWN = {
-    "output_name": "each run's name is made of it", "output_dir": _FOLDER, "logging_dir": _FOLDER
+    "output_name": "each run's name begins with it", "output_dir": _FOLDER, "logging_dir": _FOLDER
 }  # fmt: skip
 #: how users abbreviate these flags; others are cut to SHORT_CHARACTERS
 SHORT = {

@@ -75,7 +75,7 @@ def test_a_quoted_value_is_shown_without_its_quotes() -> None:
         (["lr=1e-4,0.0001"], "the same value twice: 1e-4 and 0.0001"),
         (["lr=1e-4"], "nothing to combine"),
         ([], "nothing to combine"),
-        (["output_name=a,b"], "output_name has one value: each run's name is made of it"),
+        (["output_name=a,b"], "output_name has one value: each run's name begins with it"),
         (["output_dir=a,b"], "output_dir has one value: all runs of a sweep write into one folder"),
         (["logging_dir=a,b"], "logging_dir has one value"),
         (['args="a,b'], 'without its closing "'),
