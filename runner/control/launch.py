@@ -11,8 +11,7 @@ import fcntl
 import os
 import shutil
 import time
-import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,21 +19,36 @@ from runner.config.channels import Channels, write_channels
 from runner.config.hiding import hidden_spec
 from runner.control.orders import Refused, refuse_foreign, start_supervisor
 from runner.control.queueing import QueueRequest, enqueue
+from runner.control.start_refusals import (
+    StartRefused as StartRefused,
+)
+from runner.control.start_refusals import WouldOverwrite as WouldOverwrite
+from runner.control.start_refusals import (
+    agreed_overwrite,
+    refuse_control_characters,
+    refuse_taken_folder,
+    refuse_two_queues,
+    refusing,
+)
 from runner.control.submit import prepare as prepare_job
+from runner.control.submit import refuse_open_job
 from runner.control.submit import submit as submit_job
+from runner.engines.slurm.watch import forget
 from runner.files.private import FOLDER_MODE, open_lock, own_copy, private_folder
-from runner.model import SCHEMA, AttemptPlan, CheckResult, Overwrite, RunSpec, Status
-from runner.model.preview import Existing
+from runner.model import (
+    SCHEMA,
+    AttemptPlan,
+    CheckResult,
+    Engine,
+    RunSpec,
+    Status,
+)
 from runner.preflight.existing_files import (
     NO_CONSENT,
     Consent,
-    existing_files,
-    files_of_name,
-    sentence,
 )
 from runner.process.spawn import detachment
 from runner.store.attempt import attempts_of
-from runner.store.inbox import current_user
 from runner.store.journal import read_json, readable, write_json
 from runner.store.liveness import lock_held, take_lock
 from runner.store.registry import same_target
@@ -44,22 +58,6 @@ from runner.store.unrecorded import still_runs
 #: a supervisor without a sign of life after this has failed to start
 START_PATIENCE_S = 30.0
 REPLACED_AT_MOST = 3
-
-
-class StartRefused(Refused):
-    """Why a run cannot be started; one sentence with what to do."""
-
-
-class WouldOverwrite(StartRefused):
-    """Files of an earlier training would be overwritten without the user's consent."""
-
-    def __init__(self, existing: Sequence[Existing]) -> None:
-        super().__init__()
-        self.existing = tuple(existing)
-
-    def __str__(self) -> str:
-        """Computed when read: finding the runs that wrote the files takes too long under the lock."""
-        return sentence(self.existing)
 
 
 @contextlib.contextmanager
@@ -91,90 +89,79 @@ def start_run(
     StartRefused: another live run writes the same files, or the supervisor did not start; WouldOverwrite. With
     Slurm its job is submitted instead; not without `submit`: see `submit.submit_many`.
     """
-    _refuse_control_characters(spec)
-    _refuse_two_queues(spec, queue)
+    refuse_control_characters(spec)
+    refuse_two_queues(spec, queue)
     run = RunDir(runs_root() / spec.id)
-    words, prefix = detachment()
-    with starts_lock():
+    words = detachment()[0] if spec.engine.is_local else spec.engine.kind
+    with refusing(f"cannot create the run folder {run.path}"), starts_lock():
         other = same_target(spec.output_dir, spec.output_name)
         if other is not None:
             raise StartRefused(
                 f"run {other.id} is writing {spec.output_name!r} into {spec.output_dir} right now: "
                 f"stop it (`plasma-tui stop {other.id}`) or choose another output_name"
             )
-        spec = replace(spec, overwrite=_agreed(spec, consent))
-        try:
-            private_folder(run.path.parent)
-            for folder in (run.path, run.inbox, run.inbox_done):
+        spec = replace(spec, overwrite=agreed_overwrite(spec, consent), detached_by=words)
+        private_folder(run.path.parent)
+        run.path.mkdir(FOLDER_MODE)
+        with _discarded_on_refusal(run):
+            for folder in (run.inbox, run.inbox_done):
                 folder.mkdir(FOLDER_MODE)
             write_json(run.preflight, _preflight(checks), durable=True)
-            write_json(run.attempt(1), plan, durable=True)
             if channels is not None and channels.names:
                 write_channels(run, channels)
             lock = _lock_run(run, 1)
             try:
-                if not spec.engine.is_local:
-                    words = spec.engine.kind
-                    prepare_job(run, 1, requeue=spec.engine.requeue)
-                write_json(run.spec, hidden_spec(replace(spec, detached_by=words)), durable=True)
-                if queue is not None:
-                    enqueue(run, plan, queue, consent)
-                if spec.engine.is_local:
-                    start_supervisor(run, prefix, lock)
+                write_json(run.spec, hidden_spec(spec), durable=True)
+                _hand_over(run, plan, spec.engine, lock, queue, consent)
             finally:
                 os.close(lock)
-        except OSError as error:
-            raise StartRefused(
-                f"cannot create the run folder {run.path}: {error.strerror}"
-            ) from None
     if spec.engine.is_local:
         _await_supervisor(run, wait_s)
     elif submit:
-        try:
+        with _discarded_on_refusal(run):
             submit_job(run)
-        except Refused:
-            shutil.rmtree(run.path, ignore_errors=True)  # nothing of it ever existed for Slurm
-            raise
     return run
 
 
-def _refuse_two_queues(spec: RunSpec, queue: QueueRequest | None) -> None:
-    """Raises StartRefused."""
-    if queue is not None and not spec.engine.is_local:
-        raise StartRefused(f"{spec.engine.kind} has its own queue: start it without --queue")
+def discard(run: RunDir) -> None:
+    """Of a new run of which nothing was started, and no job submitted: it never existed."""
+    forget(run)
+    shutil.rmtree(run.path, ignore_errors=True)
 
 
-def _refuse_control_characters(spec: RunSpec) -> None:
-    """The trainer prints the path of each file that it saves: with a line break or an escape in it, it is
-    unreadable. Raises StartRefused."""
-    for what, value in (("output_dir", spec.output_dir), ("output_name", spec.output_name)):
-        if value is not None and any(unicodedata.category(one) == "Cc" for one in value):
-            raise StartRefused(
-                f"{what} {value!r} contains a line break or another control character, so no file could be "
-                f"recognised in the trainer's output: choose another {what}"
-            )
+@contextlib.contextmanager
+def _discarded_on_refusal(run: RunDir) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, Refused):
+        discard(run)
+        raise
 
 
-def _agreed(spec: RunSpec, consent: Consent) -> Overwrite | None:
-    """Record who agreed to overwrite existing files. Raises WouldOverwrite."""
-    existing = existing_files(spec.output_dir, spec.output_name, spec.forecast)
-    if not existing:
-        return None
-    refused = consent.missing_for(existing)
-    if refused:
-        raise WouldOverwrite(refused)
-    return Overwrite(
-        current_user(), time.time(), consent.reason, tuple(one.name for one in existing)
-    )
-
-
-def _refuse_taken_folder(plan: AttemptPlan) -> None:
-    """The folder of a further attempt was free when it was planned. Raises StartRefused."""
-    if plan.output_dir is None:
-        return
-    taken = files_of_name(Path(plan.output_dir), plan.output_name)
-    if taken:
-        raise StartRefused(f"{plan.output_dir} now contains {taken[0]}: resume again")
+def _hand_over(
+    run: RunDir,
+    plan: AttemptPlan,
+    engine: Engine,
+    lock: int,
+    queue: QueueRequest | None,
+    consent: Consent = NO_CONSENT,
+) -> None:
+    """Write the plan, then what starts it: the record of a job to be submitted, or its supervisor, which
+    inherits the lock. Raises OSError: then nothing is started, and nothing of it is left."""
+    path = run.attempt(plan.attempt)
+    try:
+        run.queued.unlink(missing_ok=True)  # of an attempt that was started
+        write_json(path, plan, durable=True)
+        if not engine.is_local:
+            prepare_job(run, plan.attempt, requeue=engine.requeue)
+            return
+        if queue is not None:
+            enqueue(run, plan, queue, consent)
+        start_supervisor(run, detachment()[1], lock)
+    except OSError:
+        run.queued.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        raise
 
 
 def start_attempt(
@@ -192,8 +179,8 @@ def start_attempt(
     """
     refuse_foreign(run)
     spec = read_json(run.spec, RunSpec)
-    _refuse_two_queues(spec, queue)
-    with starts_lock():
+    refuse_two_queues(spec, queue)
+    with refusing(f"run {run.id} cannot be resumed"), starts_lock():
         lock = _lock_run(run, plan.attempt)
         try:
             # a plan that no keeper has started may be replaced: while we hold the lock nothing can start it
@@ -209,14 +196,12 @@ def start_attempt(
             other = same_target(spec.output_dir, spec.output_name)
             if other is not None and other.id != run.id:
                 raise StartRefused(f"run {other.id} is writing the same files right now")
-            _refuse_taken_folder(plan)
+            refuse_taken_folder(plan)
+            if not spec.engine.is_local:
+                refuse_open_job(run, plan.attempt)
             _own_log(run)
             _keep_status(run, plan)
-            if spec.engine.is_local:
-                _write_and_start(run, plan, lock, queue)
-            else:
-                prepare_job(run, plan.attempt, requeue=spec.engine.requeue)
-                write_json(run.attempt(plan.attempt), plan, durable=True)
+            _hand_over(run, plan, spec.engine, lock, queue)
         finally:
             os.close(lock)
     if not spec.engine.is_local:
@@ -239,27 +224,9 @@ def _own_log(run: RunDir) -> None:
 
 
 def _keep_status(run: RunDir, plan: AttemptPlan) -> None:
-    """Only status.json lists the files of earlier attempts, and it will be replaced. Raises StartRefused."""
+    """Only status.json lists the files of earlier attempts, and it will be replaced. Raises OSError."""
     if (status := readable(run.status, Status)) is not None:
-        try:
-            write_json(run.status_before(plan.attempt), status, durable=True)
-        except OSError as error:
-            raise StartRefused(f"run {run.id} cannot be resumed: {error.strerror}") from None
-
-
-def _write_and_start(run: RunDir, plan: AttemptPlan, lock: int, queue: QueueRequest | None) -> None:
-    """Remove a plan without a started supervisor."""
-    path = run.attempt(plan.attempt)
-    try:
-        run.queued.unlink(missing_ok=True)  # of an attempt that was started
-        write_json(path, plan, durable=True)
-        if queue is not None:
-            enqueue(run, plan, queue)
-        start_supervisor(run, detachment()[1], lock)
-    except OSError as error:
-        run.queued.unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
-        raise StartRefused(f"run {run.id} cannot be resumed: {error.strerror}") from None
+        write_json(run.status_before(plan.attempt), status, durable=True)
 
 
 def _lock_run(run: RunDir, attempt: int, wait_s: float = 3.0) -> int:

@@ -30,42 +30,55 @@ MOST_TASKS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """The result for a run: `job` is the id, "" if it was not submitted, then `problem` says why."""
+    """The result for a run: `job` is the id, "" if none is known, then `problem` is the reason. `refused`:
+    there is no job; else Slurm may have one."""
 
     run: RunDir
     job: str = ""
     problem: str = ""
+    refused: bool = False
+
+
+def refuse_open_job(run: RunDir, attempt: int) -> None:
+    """Raises Refused: an earlier job of this attempt may still start it."""
+    job = job_of(run)
+    if job is not None and job.attempt == attempt and job.phase is not JobPhase.OVER:
+        raise Refused(
+            f"run {run.id} already has Slurm job {job.id or '(just submitted)'} for attempt {attempt}"
+        )
 
 
 def prepare(run: RunDir, attempt: int, *, requeue: bool = False) -> JobRecord:
-    """Record that this attempt is Slurm's, before its plan is visible. The caller holds the run's lock.
-    `requeue`: the environment of this shell is kept for the jobs that follow, whoever submits them. Raises
-    Refused: an earlier job of this attempt is still open; OSError."""
-    before = job_of(run)
-    if before is not None and before.attempt == attempt and before.phase is not JobPhase.OVER:
-        raise Refused(
-            f"run {run.id} already has Slurm job {before.id or '(just submitted)'} for attempt {attempt}"
-        )
+    """Record that this attempt, whose plan is written, is Slurm's. The caller holds the run's lock. `requeue`:
+    the environment of this shell is kept for the jobs that follow, whoever submits them. Raises OSError: then
+    job.json, the last file, is what it was."""
     token = f"plasma-tui {run.id} {attempt} {os.urandom(4).hex()}"
     job = JobRecord(attempt, token, time.time(), JobPhase.PREPARED)
-    watch.remember(run)
-    if requeue:
-        kept = {os.fsencode(k): os.fsencode(v) for k, v in client.environment().items()}
-        write_json(run.job_env, {k.decode("latin-1"): v.decode("latin-1") for k, v in kept.items()})
-    write_json(run.job, job, durable=True)
-    with open(run.log, "ab", opener=private_opener):
-        pass
+    kept_before = run.job_env.exists()
+    try:
+        with open(run.log, "ab", opener=private_opener):
+            pass
+        if requeue:
+            kept = {os.fsencode(k): os.fsencode(v) for k, v in client.environment().items()}
+            latin = {k.decode("latin-1"): v.decode("latin-1") for k, v in kept.items()}
+            write_json(run.job_env, latin)
+        watch.remember(run)
+        write_json(run.job, job, durable=True)
+    except OSError:
+        watch.forget(run)
+        if not kept_before:
+            run.job_env.unlink(missing_ok=True)
+        raise
     return job
 
 
-def submit(run: RunDir) -> JobRecord:
+def submit(run: RunDir) -> Submission:
     """Submit the prepared attempt of one run. Raises Refused: Slurm refused it, and nothing was submitted. If
-    Slurm did not answer, that is the record's `problem`, and the next who asks finds the job."""
+    Slurm did not answer, that is the `problem`, and the next who asks finds the job."""
     done = _submit([run], read_json(run.spec, RunSpec).engine)[0]
-    job = job_of(run)
-    if job is None or (done.problem and job.phase is JobPhase.OVER):
-        raise Refused(done.problem or f"job.json of run {run.id} is gone")
-    return job
+    if done.refused:
+        raise Refused(done.problem)
+    return done
 
 
 def submit_many(runs: Sequence[RunDir]) -> list[Submission]:
@@ -76,7 +89,7 @@ def submit_many(runs: Sequence[RunDir]) -> list[Submission]:
         try:
             groups[read_json(run.spec, RunSpec).engine].append(run)
         except Unreadable as error:
-            failed.append(Submission(run, "", str(error)))
+            failed.append(Submission(run, "", str(error), refused=True))
     done = {
         one.run: one
         for engine, group in groups.items()
@@ -95,7 +108,10 @@ def _submit(runs: Sequence[RunDir], engine: Engine) -> list[Submission]:
         if job is not None and job.phase is JobPhase.PREPARED and not job.id
     }
     stale = [run for run in runs if run not in jobs]
-    made = [Submission(run, "", f"run {run.id} is not waiting to be submitted") for run in stale]
+    made = [
+        Submission(run, "", f"run {run.id} is not waiting to be submitted", refused=True)
+        for run in stale
+    ]
     if not jobs:
         return made
     shared, many = next(iter(jobs.values())).token, len(jobs) > 1
@@ -137,7 +153,7 @@ def _not_submitted(run: RunDir, job: JobRecord, error: SlurmError) -> Submission
     )
     _record(run, record)
     watch.forget(run)
-    return Submission(run, "", str(error))
+    return Submission(run, "", str(error), refused=True)
 
 
 def _record(run: RunDir, record: JobRecord) -> None:
@@ -146,7 +162,11 @@ def _record(run: RunDir, record: JobRecord) -> None:
     if newest is not None and newest.attempt == record.attempt and newest.id:
         return
     with contextlib.suppress(OSError):
-        write_json(run.job, record, durable=True)
+        try:
+            write_json(run.job, record, durable=True)
+        except OSError:
+            if record.phase is JobPhase.OVER:  # a full disk; else it would seem to wait
+                run.job.unlink()
 
 
 def cancel(run: RunDir) -> str:

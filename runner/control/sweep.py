@@ -20,7 +20,7 @@ from runner.config.reading import read_settings
 from runner.control.begin import checks, forecast_of, prepare, target_of
 from runner.control.changes import ACCELERATE, ENV, changed_config, read_changes
 from runner.control.gate import forced, gate_status
-from runner.control.launch import start_run
+from runner.control.launch import discard, start_run
 from runner.control.orders import Refused
 from runner.control.queueing import QueueRequest, refuse_bad_slots
 from runner.control.submit import submit_many
@@ -223,8 +223,27 @@ def create(
     """Queue the runs, in order. `results`: of `checked`, by name. Raises Refused, WouldOverwrite: the runs
     before it are queued."""
     refuse_bad_slots()
+    waiting: list[RunDir] = []  # Slurm is the queue: equal requests are one array
+    try:
+        yield from _created(plan, results, force, waiting)
+    except Refused:
+        yield from _submitted(waiting)
+        raise
+    except BaseException:  # Ctrl+C
+        for run in waiting:
+            discard(run)
+        raise
+    yield from _submitted(waiting)
+
+
+def _created(
+    plan: SweepPlan,
+    results: Mapping[str, tuple[CheckResult, ...]],
+    force: str | None,
+    waiting: list[RunDir],
+) -> Iterator[RunDir]:
+    """`waiting`: gets the runs that have to be submitted."""
     consent = Consent(everything=True, reason=force) if force else NO_CONSENT
-    made: list[RunDir] = []
     for one in plan.runs:
         prepared = prepare(one.config, forecast=one.forecast)
         approval = _recorded(plan, one, prepared.spec.settings_key)
@@ -239,20 +258,23 @@ def create(
             submit=False,
             queue=QueueRequest(one.config, force=force is not None) if local else None,
         )
-        if not local:
-            made.append(run)
-            continue
-        yield run
-    if made:  # Slurm is the queue: equal requests are one array
-        yield from _submitted(made)
+        if local:
+            yield run
+        else:
+            waiting.append(run)
 
 
 def _submitted(runs: Sequence[RunDir]) -> Iterator[RunDir]:
-    """Raises Refused for the first run that Slurm does not take."""
-    for done in submit_many(runs):
-        if done.problem and not done.job:
-            raise Refused(done.problem)
-        yield done.run
+    """Raises Refused: why Slurm did not take one of them; nothing of those is left."""
+    refused = ""
+    for done in submit_many(runs) if runs else ():
+        if done.refused:
+            discard(done.run)
+            refused = refused or done.problem
+        else:
+            yield done.run
+    if refused:
+        raise Refused(refused)
 
 
 def _recorded(plan: SweepPlan, one: PlannedRun, key: str | None) -> Approval | None:

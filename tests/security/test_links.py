@@ -164,7 +164,7 @@ def test_the_console_log_of_a_resumed_run_has_one_name(
     def stop_here(*_: object) -> None:
         raise orders.Refused("far enough")
 
-    monkeypatch.setattr("runner.control.launch._write_and_start", stop_here)
+    monkeypatch.setattr("runner.control.launch._hand_over", stop_here)
     with pytest.raises(orders.Refused, match="far enough"):
         start_attempt(run, AttemptPlan(2, ("true",), {}, str(tmp_path), None, None))
     assert run.console.read_bytes() == b"old\n"

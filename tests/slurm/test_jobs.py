@@ -15,7 +15,7 @@ from runner.control import orders
 from runner.control.launch import StartRefused, start_attempt, start_run
 from runner.control.orders import Refused
 from runner.control.resume import plan_resume
-from runner.control.submit import prepare, submit_many
+from runner.control.submit import refuse_open_job, submit_many
 from runner.engines.slurm import client, watch
 from runner.model import Engine, JobPhase, Outcome, RunSnapshot, RunState
 from runner.preflight.existing_files import Consent
@@ -278,7 +278,7 @@ def test_an_attempt_has_one_job(output: Path) -> None:
     held = replace(ONE_GPU, extra=("#SBATCH --hold",))
     run = submitted(output, engine=held)
     with pytest.raises(Refused, match="already has Slurm job"):
-        prepare(run, 1)
+        refuse_open_job(run, 1)
     orders.stop(run.path)
     assert ended(run).outcome is Outcome.STOPPED
 

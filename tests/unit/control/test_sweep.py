@@ -218,22 +218,67 @@ def test_a_run_that_cannot_be_created_ends_the_sweep_with_those_before_it(
 # ----------------------------------------------------------------- Slurm
 
 
-def test_on_slurm_all_runs_are_submitted_at_once_after_all_are_created(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def on_slurm(project: Path) -> Path:
     text = (project / "plasma.toml").read_text() + '[engine]\nkind = "slurm"\n'
     (project / "plasma.toml").write_text(text)
+    return project
+
+
+def test_on_slurm_all_runs_are_submitted_at_once_after_all_are_created(
+    on_slurm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls: list[list[RunDir]] = []
 
     def submit_many(runs: list[RunDir]) -> list[Submission]:
         calls.append(list(runs))
+        assert all(run.spec.exists() and not run.queued.exists() for run in runs)
         return [Submission(run, f"9_{at}") for at, run in enumerate(runs[:3])] + [
-            Submission(runs[3], "", "the partition is gone")
+            Submission(runs[3], "", "the partition is gone", refused=True)
         ]
 
     monkeypatch.setattr("runner.control.sweep.submit_many", submit_many)
     made: list[RunDir] = []
     with pytest.raises(Refused, match="the partition is gone"):
-        made.extend(create(plan(project), {}))
+        made.extend(create(plan(on_slurm), {}))
     assert [len(runs) for runs in calls] == [4]
-    assert all(run.spec.exists() and not run.queued.exists() for run in calls[0])
+    # of a run that Slurm refused nothing is left
+    assert sorted(runs_root().iterdir()) == sorted(run.path for run in calls[0][:3])
+
+
+def test_on_slurm_the_runs_before_one_that_cannot_be_created_are_submitted(
+    on_slurm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = plan(on_slurm)
+    submitted: list[RunDir] = []
+
+    def submit_many(runs: list[RunDir]) -> list[Submission]:
+        submitted.extend(runs)
+        return [Submission(run, str(at)) for at, run in enumerate(runs)]
+
+    monkeypatch.setattr("runner.control.sweep.submit_many", submit_many)
+    list(create(plan(on_slurm, "learning_rate=1e-4,2", "network_dim=4,16"), {}))
+    submitted.clear()
+    made: list[RunDir] = []
+    with pytest.raises(StartRefused, match="is writing 'spyke-lr1e-4-dim4'"):
+        made.extend(create(found, {}))
+    assert made == submitted
+    assert [read_json(run.spec, RunSpec).output_name for run in made] == [
+        one.name for one in found.runs[:2]
+    ]
+
+
+def test_on_slurm_an_interrupted_sweep_leaves_nothing(
+    on_slurm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = launch.start_run
+
+    def interrupted(*args: object, **more: object) -> RunDir:
+        if len(list(runs_root().glob("2*"))) == 2:
+            raise KeyboardInterrupt
+        return started(*args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("runner.control.sweep.start_run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(create(plan(on_slurm), {}))
+    assert not list(runs_root().iterdir())
