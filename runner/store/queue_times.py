@@ -12,7 +12,7 @@ from pathlib import Path
 
 from runner.files.regular_file import read_bytes
 from runner.model import RunListing, RunState, Waiting
-from runner.store import queue, slots
+from runner.store import queue, slot_locks, slots
 from runner.store.listing import listing
 from runner.store.rundir import RunDir, home
 from runner.store.slots import Gpu
@@ -96,8 +96,8 @@ def with_place(run: RunDir, waiting: Waiting, now: float) -> Waiting:
     known = replace(waiting, place=at + 1, places=len(order))
     if at >= READ_AT_MOST:
         return known
-    folder = slots.slots_folder(root, host)
-    holders = {Path(one.run).name for one in slots.all_holders(folder)}
+    folder = slot_locks.slots_folder(root, host)
+    holders = {Path(one.run).name for one in slot_locks.all_holders(folder)}
     paths = [root / "runs" / name for name in dict.fromkeys((*order[: at + 1], *sorted(holders)))]
     listings = [listing(path) for path in paths if path.is_dir()]
     found = simulated(listings, order[: at + 1], slots_here(host, root), now, _needed(root, order))
@@ -114,7 +114,7 @@ def slots_here(host: str, root: Path) -> int:
     """How many there are, as far as known: the queue's first process lists the GPUs."""
     gpus: list[Gpu] = []
     try:
-        text = read_bytes(slots.slots_folder(root, host) / "gpus.json", follow=False)
+        text = read_bytes(slot_locks.slots_folder(root, host) / "gpus.json", follow=False)
         gpus = [Gpu(str(key), str(kind), int(index)) for key, kind, index in json.loads(text)]
     except (OSError, ValueError, TypeError, RecursionError):
         pass

@@ -17,7 +17,7 @@ from pathlib import Path
 from runner.files.atomic import replace_file
 from runner.files.private import FILE_MODE, private_folder
 from runner.files.regular_file import read_bytes
-from runner.store import queue, slots
+from runner.store import queue, slot_locks
 from runner.store.queue import Mark
 from runner.store.rundir import RunDir
 from runner.store.slots import Gpu
@@ -102,7 +102,7 @@ def list_gpus() -> list[Gpu] | None:
 
 
 def _gpus_file(home: Path, mark: Mark) -> Path:
-    return slots.slots_folder(home, mark.host) / "gpus.json"
+    return slot_locks.slots_folder(home, mark.host) / "gpus.json"
 
 
 def known_gpus(home: Path, mark: Mark) -> list[object]:

@@ -1,9 +1,10 @@
-"""The slots of a running training, see `runner.store.slots`: those of a queued run since its turn, those that
-an earlier supervisor held, or a share in the slots that a plain start uses."""
+"""The slots of a running training, see `runner.store.slot_locks`: those of a queued run since its turn, those
+that an earlier supervisor held, or a share in the slots that a plain start uses."""
 
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Sequence
 
@@ -11,8 +12,9 @@ from runner.config.slot_needs import needs_of
 from runner.hardware.list_gpus import usable
 from runner.model import HardwareSample
 from runner.process.spawn import shell_environment
-from runner.store import queue, slots
-from runner.store.slots import BadSlots, Gpu, Held, Holder
+from runner.store import queue, slot_locks, slots
+from runner.store.slot_locks import Held, Holder
+from runner.store.slots import BadSlots, Gpu
 from runner.supervisor.context import AttemptContext
 
 #: how long a plain start may look for its GPUs before the queue continues
@@ -24,11 +26,12 @@ class SlotHolder:
         """`held`: the locks of a queued attempt."""
         run = context.run
         self._context, self._held = context, list(held)
-        self._folder = slots.slots_folder(queue.home_of(run), queue.this_host())
+        self._folder = slot_locks.slots_folder(queue.home_of(run), queue.this_host())
         self._plain = False
         self._began_at = 0.0
         self._starting: Held | None = None
-        self._over = False
+        #: set by the supervisor's loop while `hold` works in a thread
+        self._over = threading.Event()
 
     def descriptors(self) -> tuple[int, ...]:
         """For the keeper, which holds them until it exits."""
@@ -39,23 +42,23 @@ class SlotHolder:
         self._plain = True
         self._began_at = time.monotonic()
         with contextlib.suppress(OSError):
-            self._starting = slots.begin_plain(self._folder)
+            self._starting = slot_locks.begin_plain(self._folder)
 
     def hold(self, sample: HardwareSample | None) -> None:
         """Repeated: take again what an earlier supervisor held, or a share, as soon as it is free. `sample`:
         with the machine's GPUs; None: none yet."""
-        if self._held or self._over:
+        if self._held or self._over.is_set():
             return
         if time.monotonic() - self._began_at > PATIENCE_S:
             self._begun()  # a driver that does not respond must not block the queue
         run, attempt = str(self._context.run.path), self._context.attempt
         with contextlib.suppress(OSError):
-            known = slots.named_by(self._folder, run, attempt)
+            known = slot_locks.named_by(self._folder, run, attempt)
             if known is not None:
-                self._held = slots.retake(self._folder, known)
+                self._held = slot_locks.retake(self._folder, known)
             elif self._plain and sample is not None and _answered(sample):
                 self._share(sample, Holder(run, attempt, alone=False))
-        if self._ended():  # meanwhile
+        if self._over.is_set():  # meanwhile
             self.release()
 
     def _share(self, sample: HardwareSample, holder: Holder) -> None:
@@ -71,23 +74,20 @@ class SlotHolder:
             for slot in fits:
                 if slot.name not in taken:
                     taken.add(slot.name)
-                    if (held := slots.share(self._folder, slot, holder)) is not None:
+                    if (held := slot_locks.share(self._folder, slot, holder)) is not None:
                         self._held.append(held)
                     break
         self._begun()
 
     def _begun(self) -> None:
         if self._starting is not None:
-            slots.release([self._starting])
+            slot_locks.release([self._starting])
             self._starting = None
-
-    def _ended(self) -> bool:
-        return self._over
 
     def release(self) -> None:
         """The training has ended. The keeper's copies end with it."""
-        self._over = True
-        slots.release(self._held)
+        self._over.set()
+        slot_locks.release(self._held)
         self._held = []
         self._begun()
 

@@ -27,7 +27,7 @@ from runner.store.journal import readable, write_json
 from runner.store.liveness import HeldLock, lock_held
 from runner.store.queue import Mark
 from runner.store.rundir import RunDir
-from runner.store.slots import Held, release
+from runner.store.slot_locks import Held, release
 from runner.store.starting import start_supervisor
 from runner.supervisor.handing_over import become, hold, write_status
 from runner.supervisor.held_notice import notify_held

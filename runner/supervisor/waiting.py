@@ -17,11 +17,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner.store import queue, slots
+from runner.store import queue, slot_locks, slots
 from runner.store.liveness import HeldLock, keep_lock, lock_held, take_lock
 from runner.store.queue import Entry, Mark
 from runner.store.rundir import RunDir
-from runner.store.slots import BadSlots, Gpu, Held, Holder, Needs, Slot
+from runner.store.slot_locks import Held, Holder
+from runner.store.slots import BadSlots, Gpu, Needs, Slot
 from runner.supervisor.handing_over import (
     become,
     hold,
@@ -215,12 +216,12 @@ class _Waiting:
         if self._gpus is None:
             self._reason, self._try_at = NO_GPU, now + RETRY_S
             return
-        folder = slots.slots_folder(self._home, mark.host)
-        if not slots.nothing_starts(folder):
+        folder = slot_locks.slots_folder(self._home, mark.host)
+        if not slot_locks.nothing_starts(folder):
             return
         found = self._take(mark, folder)
         if found and now - self._gpus_at > GPUS_FRESH_S:  # the GPU may have vanished since
-            slots.release([held for _, held in found])
+            slot_locks.release([held for _, held in found])
             self._list_gpus(mark, now)
             found = self._take(mark, folder) if self._gpus is not None else []
         if not found:
@@ -230,7 +231,7 @@ class _Waiting:
         if self._is_first() and self._read_mark() == mark:
             self._become("start", mark, found)
             self._try_at = now + RETRY_S
-        slots.release([held for _, held in found])
+        slot_locks.release([held for _, held in found])
 
     def _take(self, mark: Mark, folder: Path) -> list[tuple[Slot, Held]]:
         usable = slots.offered(self._gpus or (), mark.env.get(slots.VARIABLE, ""))
@@ -240,7 +241,7 @@ class _Waiting:
         wanted = slots.units(usable, Needs(mark.count, mark.gpus))
         self._reason = ""
         holder = Holder(str(self._run.path), mark.attempt, alone=True)
-        return slots.take(folder, wanted, holder, self._lives)
+        return slot_locks.take(folder, wanted, holder, self._lives)
 
     def _lives(self, holder: Holder) -> bool:
         """Does a training live whose supervisor and keeper do not?"""

@@ -8,8 +8,9 @@ import pytest
 
 from runner.config.slot_needs import needs_of
 from runner.model import AttemptPlan
-from runner.store import slots
-from runner.store.slots import MACHINE, BadSlots, Gpu, Holder, Needs, Slot, offered, units
+from runner.store import slot_locks, slots
+from runner.store.slot_locks import Holder
+from runner.store.slots import MACHINE, BadSlots, Gpu, Needs, Slot, offered, units
 
 ONE, TWO = Gpu("GPU-1111-aa", "nvidia", 0), Gpu("GPU-2222-bb", "nvidia", 1)
 AMD = Gpu("amd:0000:03:00.0", "amd", 0)
@@ -95,58 +96,58 @@ def never(_: Holder) -> bool:
 
 def test_all_slots_or_none(tmp_path: Path) -> None:
     both = offered([ONE, TWO])
-    taken = slots.take(tmp_path, [both], OTHER, never)
+    taken = slot_locks.take(tmp_path, [both], OTHER, never)
     assert [slot.gpu for slot, _ in taken] == [ONE]
-    assert slots.take(tmp_path, [both, both], MINE, never) == []
-    found = slots.take(tmp_path, [both], MINE, never)
+    assert slot_locks.take(tmp_path, [both, both], MINE, never) == []
+    found = slot_locks.take(tmp_path, [both], MINE, never)
     assert [slot.gpu for slot, _ in found] == [TWO], "a failed attempt keeps nothing"
-    slots.release([held for _, held in (*taken, *found)])
-    found = slots.take(tmp_path, [both, both], MINE, never)
+    slot_locks.release([held for _, held in (*taken, *found)])
+    found = slot_locks.take(tmp_path, [both, both], MINE, never)
     assert {slot.gpu for slot, _ in found} == {ONE, TWO}
-    slots.release([held for _, held in found])
+    slot_locks.release([held for _, held in found])
 
 
 def test_two_slots_of_one_gpu_are_not_two_gpus(tmp_path: Path) -> None:
     four = offered([ONE, TWO], "4")
-    found = slots.take(tmp_path, units(four, Needs(2)), MINE, never)
+    found = slot_locks.take(tmp_path, units(four, Needs(2)), MINE, never)
     assert {slot.gpu for slot, _ in found} == {ONE, TWO}
-    slots.release([held for _, held in found])
+    slot_locks.release([held for _, held in found])
 
 
 def test_a_slot_whose_training_lives_without_a_lock_is_not_free(tmp_path: Path) -> None:
-    slots.release([held for _, held in slots.take(tmp_path, [[MACHINE]], OTHER, never)])
-    assert slots.take(tmp_path, [[MACHINE]], MINE, lambda one: one == OTHER) == []
-    again = slots.retake(tmp_path, OTHER)
+    slot_locks.release([held for _, held in slot_locks.take(tmp_path, [[MACHINE]], OTHER, never)])
+    assert slot_locks.take(tmp_path, [[MACHINE]], MINE, lambda one: one == OTHER) == []
+    again = slot_locks.retake(tmp_path, OTHER)
     assert [one.slot for one in again] == ["machine"]
-    assert slots.named_by(tmp_path, OTHER.run, 1) == OTHER
-    assert slots.named_by(tmp_path, OTHER.run, 2) is None
-    slots.release(again)
-    assert slots.take(tmp_path, [[MACHINE]], MINE, never)
+    assert slot_locks.named_by(tmp_path, OTHER.run, 1) == OTHER
+    assert slot_locks.named_by(tmp_path, OTHER.run, 2) is None
+    slot_locks.release(again)
+    assert slot_locks.take(tmp_path, [[MACHINE]], MINE, never)
 
 
 def test_plain_starts_share_a_slot_and_keep_the_queue_out(tmp_path: Path) -> None:
     first, second = Holder("/runs/a", 1, alone=False), Holder("/runs/b", 1, alone=False)
-    held = [slots.share(tmp_path, MACHINE, one) for one in (first, second)]
+    held = [slot_locks.share(tmp_path, MACHINE, one) for one in (first, second)]
     assert None not in held
-    assert slots.take(tmp_path, [[MACHINE]], MINE, never) == []
-    assert slots.named_by(tmp_path, "/runs/a", 1) == first
-    slots.release([one for one in held if one is not None])
-    found = slots.take(tmp_path, [[MACHINE]], MINE, never)
-    assert slots.share(tmp_path, MACHINE, first) is None
-    assert slots.named_by(tmp_path, "/runs/a", 1) is None
-    slots.release([one for _, one in found])
+    assert slot_locks.take(tmp_path, [[MACHINE]], MINE, never) == []
+    assert slot_locks.named_by(tmp_path, "/runs/a", 1) == first
+    slot_locks.release([one for one in held if one is not None])
+    found = slot_locks.take(tmp_path, [[MACHINE]], MINE, never)
+    assert slot_locks.share(tmp_path, MACHINE, first) is None
+    assert slot_locks.named_by(tmp_path, "/runs/a", 1) is None
+    slot_locks.release([one for _, one in found])
 
 
 def test_nothing_is_taken_while_a_plain_start_looks_for_its_slots(tmp_path: Path) -> None:
-    assert slots.nothing_starts(tmp_path)
-    held = slots.begin_plain(tmp_path)
-    assert held is not None and not slots.nothing_starts(tmp_path)
-    slots.release([held])
-    assert slots.nothing_starts(tmp_path)
+    assert slot_locks.nothing_starts(tmp_path)
+    held = slot_locks.begin_plain(tmp_path)
+    assert held is not None and not slot_locks.nothing_starts(tmp_path)
+    slot_locks.release([held])
+    assert slot_locks.nothing_starts(tmp_path)
 
 
 def test_garbage_in_a_lock_file_names_nobody(tmp_path: Path) -> None:
     (tmp_path / "machine.lock").write_bytes(
         b'\xff{"run": 3}\n[1]\n{"run":"/x","attempt":"y","alone":1}\n'
     )
-    assert slots.take(tmp_path, [[MACHINE]], MINE, lambda _: True)
+    assert slot_locks.take(tmp_path, [[MACHINE]], MINE, lambda _: True)
