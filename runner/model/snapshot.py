@@ -113,7 +113,7 @@ class RunListing:
     waiting: Waiting | None = None
     #: when it is expected to end, Unix time; None: unknown, or it has ended
     ends_at: float | None = None
-    #: of a queued run: how long it will train, by its forecast
+    #: of a queued or live run: how long it trains, by its forecast
     forecast_s: float | None = None
     #: the host that reported it, by ssh's name; "": a run of this machine
     remote: str = ""

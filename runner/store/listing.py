@@ -54,7 +54,7 @@ def listing_of(snapshot: RunSnapshot, label: Label | None = None) -> RunListing:
         group=spec.group,
         waiting=(status.waiting or Waiting()) if queued else None,
         ends_at=snapshot.read_at + status.eta_s if trains and status.eta_s is not None else None,
-        forecast_s=forecast.duration_s if queued and forecast else None,
+        forecast_s=forecast.duration_s if (queued or trains) and forecast else None,
     )
 
 

@@ -14,12 +14,14 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
-from runner.files.private import open_lock, private_folder
+from runner.files.atomic import replace_file
+from runner.files.private import FILE_MODE, open_lock, private_folder
+from runner.files.regular_file import read_bytes
 from runner.store.queue import safe_name
-from runner.store.slots import Slot
+from runner.store.slots import Gpu, Slot
 
 _LINES_LIMIT_BYTES = 64_000
 #: held (shared) by a plain start until it holds its slots; see `nothing_starts`
@@ -125,7 +127,7 @@ def retake(folder: Path, holder: Holder) -> list[Held]:
     """For an adopting supervisor: the free slots whose file names its attempt."""
     found = []
     for name in names(folder):
-        if holder not in _read_holders(folder, name):
+        if holder not in holders_of(folder, name):
             continue
         with contextlib.suppress(OSError):
             fd = _lock(folder, name, fcntl.LOCK_EX if holder.alone else fcntl.LOCK_SH)
@@ -146,16 +148,16 @@ def names(folder: Path) -> Iterator[str]:
 
 def named_by(folder: Path, run: str, attempt: int) -> Holder | None:
     """Did this attempt hold a slot? Reads without a lock."""
-    known = all_holders(folder)
-    return next((one for one in known if (one.run, one.attempt) == (run, attempt)), None)
+    known = all_holders(folder).values()
+    return next((h for found in known for h in found if (h.run, h.attempt) == (run, attempt)), None)
 
 
-def all_holders(folder: Path) -> list[Holder]:
-    """Of all slots, now or lately. Reads without a lock."""
-    return [one for name in names(folder) for one in _read_holders(folder, name)]
+def all_holders(folder: Path) -> dict[str, list[Holder]]:
+    """By slot, now or lately. Reads without a lock."""
+    return {name: holders_of(folder, name) for name in names(folder)}
 
 
-def _read_holders(folder: Path, name: str) -> list[Holder]:
+def holders_of(folder: Path, name: str) -> list[Holder]:
     try:
         fd = os.open(_path(folder, name), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
@@ -185,3 +187,25 @@ def nothing_starts(folder: Path) -> bool:
     if fd is not None:
         os.close(fd)
     return fd is not None
+
+
+# --------------------------------------------------------------------------- GPUs
+
+
+def gpus_of(text: bytes) -> list[Gpu]:
+    """From `[[key, kind, index], ...]`. Raises ValueError, TypeError."""
+    return [Gpu(str(key), str(kind), int(index)) for key, kind, index in json.loads(text)]
+
+
+def known_gpus(folder: Path) -> list[Gpu]:
+    """Those that this queue has used."""
+    with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
+        return gpus_of(read_bytes(folder / "gpus.json", follow=False))
+    return []
+
+
+def remember_gpus(folder: Path, gpus: Sequence[Gpu]) -> None:
+    """Raises OSError."""
+    private_folder(folder)
+    text = json.dumps([astuple(gpu) for gpu in gpus])
+    replace_file(folder / "gpus.json", text.encode(), mode=FILE_MODE)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.store.queue import safe_name
+from runner.store.queue import Mark, safe_name
 
 #: overrides the slots: a number of trainings at once, or GPUs (`0,1`; `0,` for one)
 VARIABLE = "PLASMA_SLOTS"
@@ -104,6 +104,16 @@ def units(slots: Sequence[Slot], needs: Needs) -> list[list[Slot]]:
     if needs.count > places:
         raise BadSlots(f"it needs {needs.count} GPUs, and this machine has {places}")
     return [list(slots)] * needs.count
+
+
+def wish_of(mark: Mark) -> str:
+    """PLASMA_SLOTS of a queued run's shell."""
+    return mark.env.get(VARIABLE, "").strip()
+
+
+def wanted_by(mark: Mark, gpus: Sequence[Gpu]) -> list[list[Slot]]:
+    """Of a queued run: see `units`. Raises BadSlots."""
+    return units(offered(gpus, wish_of(mark)), Needs(mark.count, mark.gpus))
 
 
 def _offers(slots: Sequence[Slot]) -> str:

@@ -11,15 +11,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import astuple, replace
-from pathlib import Path
+from dataclasses import replace
 
 from runner.files.atomic import replace_file
-from runner.files.private import FILE_MODE, private_folder
+from runner.files.private import FILE_MODE
 from runner.files.regular_file import read_bytes
-from runner.store import queue, slot_locks
+from runner.store import queue
 from runner.store.queue import Mark
 from runner.store.rundir import RunDir
+from runner.store.slot_locks import gpus_of
 from runner.store.slots import Gpu
 
 GPUS_TIMEOUT_S = 30.0
@@ -94,26 +94,6 @@ def list_gpus() -> list[Gpu] | None:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             timeout=GPUS_TIMEOUT_S,
         )  # fmt: skip
-        return [
-            Gpu(str(key), str(kind), int(index)) for key, kind, index in json.loads(found.stdout)
-        ]
+        return gpus_of(found.stdout)
     except (OSError, subprocess.SubprocessError, ValueError, TypeError):
         return None
-
-
-def _gpus_file(home: Path, mark: Mark) -> Path:
-    return slot_locks.slots_folder(home, mark.host) / "gpus.json"
-
-
-def known_gpus(home: Path, mark: Mark) -> list[object]:
-    """Those that this queue has used."""
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        found = json.loads(read_bytes(_gpus_file(home, mark), follow=False))
-        return found if isinstance(found, list) else []
-    return []
-
-
-def remember_gpus(home: Path, mark: Mark, gpus: Sequence[Gpu]) -> None:
-    path = _gpus_file(home, mark)
-    private_folder(path.parent)
-    replace_file(path, json.dumps([astuple(gpu) for gpu in gpus]).encode(), mode=FILE_MODE)

@@ -21,37 +21,21 @@ from runner.store import queue, slot_locks, slots
 from runner.store.liveness import HeldLock, keep_lock, lock_held, take_lock
 from runner.store.queue import Entry, Mark
 from runner.store.rundir import RunDir
-from runner.store.slot_locks import Held, Holder
-from runner.store.slots import BadSlots, Gpu, Needs, Slot
-from runner.supervisor.handing_over import (
-    become,
-    hold,
-    known_gpus,
-    list_gpus,
-    remember_gpus,
-    write_status,
-)
+from runner.store.slot_locks import Held
+from runner.store.slots import BadSlots, Slot
+from runner.supervisor.handing_over import become, hold, write_status
+from runner.supervisor.slot_search import RETRY_S, SlotSearch
 
 TICK_S = 0.5
 HEARTBEAT_S = 30.0
 NEIGHBOUR_S = 2.0
 #: a started supervisor needs this long to take its lock on a busy machine
 REVIVED_S = 15.0
-#: GPUs are listed by a child process
-GPUS_S, GPUS_FRESH_S = 60.0, 20.0
 #: others put their entries back, too, after the queue folder was deleted
 REBUILT_S = 3.0
-#: after a failure to start: a full disk, a program being updated
-RETRY_S = 20.0
-#: a training without a lock in the only free slot: searching for it reads the process table
-OCCUPIED_S = 5.0
 #: how long storing the notification of a held run may take
 NOTICE_S = 60.0
 IGNORED = ("SIGHUP", "SIGINT", "SIGPIPE")
-
-NO_GPU = (
-    "no GPU of its slots responds now: see `plasma-tui hardware`, or queue it with PLASMA_SLOTS=1"
-)
 
 
 def main(path: str, lock_fd: int | None = None, after: str = "") -> int:
@@ -77,9 +61,8 @@ class _Waiting:
         self._mark: Mark | None = None
         self._folder_seen: int | None = None
         self._order: list[Entry] = []
-        self._beat_at = self._neighbour_at = self._gpus_at = self._try_at = -REVIVED_S
-        self._orders_at = -REVIVED_S
-        self._gpus: list[Gpu] | None = None
+        self._beat_at = self._neighbour_at = self._try_at = self._orders_at = -REVIVED_S
+        self._search = SlotSearch(run)
         self._revived: dict[str, float] = {}
         self._written: tuple[object, ...] | None = None
         self._reason = ""
@@ -136,7 +119,10 @@ class _Waiting:
         if now - self._neighbour_at >= NEIGHBOUR_S:
             self._neighbour_at = now
             self._check_neighbour(now)
-        if not mark.held and now >= self._try_at and self._is_first():
+        if not mark.held and now >= self._try_at:
+            self._reason = ""
+            if not self._search.has_turn(mark, self._order):
+                return
             try:
                 self._try(mark, now)
             except BadSlots as error:
@@ -176,14 +162,6 @@ class _Waiting:
         fresh = seen is None or time.time_ns() - seen < 2_000_000_000 or mine != wanted
         self._folder_seen = None if fresh else seen
 
-    def _is_first(self) -> bool:
-        for entry in self._order:
-            if entry.run_id == self._run.id:
-                return True
-            if not entry.held:
-                return False  # a leftover is removed by its neighbour
-        return False
-
     def _drop(self, entry: Entry) -> None:
         if (mark := self._mark) is not None:
             with contextlib.suppress(OSError):
@@ -211,62 +189,16 @@ class _Waiting:
 
     def _try(self, mark: Mark, now: float) -> None:
         """Raises BadSlots, OSError."""
-        if now - self._gpus_at >= GPUS_S or self._gpus is None:
-            self._list_gpus(mark, now)
-        if self._gpus is None:
-            self._reason, self._try_at = NO_GPU, now + RETRY_S
-            return
-        folder = slot_locks.slots_folder(self._home, mark.host)
-        if not slot_locks.nothing_starts(folder):
-            return
-        found = self._take(mark, folder)
-        if found and now - self._gpus_at > GPUS_FRESH_S:  # the GPU may have vanished since
-            slot_locks.release([held for _, held in found])
-            self._list_gpus(mark, now)
-            found = self._take(mark, folder) if self._gpus is not None else []
+        found = self._search.find(mark, self._order, now)
+        self._reason, self._try_at = self._search.reason, now + self._search.rest_s
         if not found:
             return
         self._folder_seen = None  # listing the GPUs may have taken seconds
         self._keep_entry(mark)
-        if self._is_first() and self._read_mark() == mark:
+        if self._read_mark() == mark and self._search.may_keep(found, mark, self._order):
             self._become("start", mark, found)
             self._try_at = now + RETRY_S
         slot_locks.release([held for _, held in found])
-
-    def _take(self, mark: Mark, folder: Path) -> list[tuple[Slot, Held]]:
-        usable = slots.offered(self._gpus or (), mark.env.get(slots.VARIABLE, ""))
-        if not usable:
-            self._reason = NO_GPU
-            return []
-        wanted = slots.units(usable, Needs(mark.count, mark.gpus))
-        self._reason = ""
-        holder = Holder(str(self._run.path), mark.attempt, alone=True)
-        return slot_locks.take(folder, wanted, holder, self._lives)
-
-    def _lives(self, holder: Holder) -> bool:
-        """Does a training live whose supervisor and keeper do not?"""
-        run = RunDir(Path(holder.run))
-        if not run.path.is_dir():
-            return False
-        from runner.store.unrecorded import still_runs  # rarely needed, by one process at a time
-
-        if still_runs(run):
-            self._try_at = time.monotonic() + OCCUPIED_S
-            self._reason = f"its slot is still used by the training of run {run.id}"
-            return True
-        return False
-
-    def _list_gpus(self, mark: Mark, now: float) -> None:
-        """By a child: the driver may hang, and its library is large. None: no answer, or every GPU that was
-        there is gone."""
-        self._gpus_at = now
-        self._gpus = list_gpus()
-        number = mark.env.get(slots.VARIABLE, "").strip().isdigit()
-        if not self._gpus and not number and known_gpus(self._home, mark):
-            self._gpus = None
-        if self._gpus:
-            with contextlib.suppress(OSError):
-                remember_gpus(self._home, mark, self._gpus)
 
     def _hold(self, mark: Mark, why: str) -> None:
         from runner.process.spawn import module_command

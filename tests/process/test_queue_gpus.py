@@ -80,6 +80,26 @@ def test_a_run_that_names_its_gpu_waits_for_that_one(
         wait_end(run)
 
 
+def test_runs_of_another_gpu_pass_one_that_waits_for_its_own(
+    output: Path, driver: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    first, second = (queued(output, *LONG, name=n) for n in ("one", "two"))
+    assert visible(first) == "0"
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    third = queued(output, *LONG, name="three")
+    assert visible(third) == SECOND, "it passes the second, which waits for the other GPU"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    fourth = queued(output, *SHORT, name="four")
+    wait_for(lambda: f"GPU 0 is used by run {first.id}" in _reason(second), 40)
+    control.stop(first.path)
+    assert visible(second) == "0"
+    assert look(fourth).state is RunState.QUEUED, "it never passes one for the same GPU"
+    for run in (second, third):
+        control.stop(run.path)
+    assert wait_end(fourth).outcome is Outcome.SUCCEEDED
+
+
 def test_a_gpu_that_vanished_is_not_offered(output: Path, driver: Path) -> None:
     first, second = (queued(output, *LONG, name=n) for n in ("one", "two"))
     assert visible(first) == FIRST
@@ -101,6 +121,11 @@ def test_a_plain_start_keeps_its_gpu_from_the_queue(output: Path, driver: Path) 
     for run in (plain, waiting):
         control.stop(run.path)
         wait_end(run)
+
+
+def _reason(run: RunDir) -> str:
+    status = look(run).status
+    return status.waiting.reason if status is not None and status.waiting is not None else ""
 
 
 def _waiting(run: RunDir) -> str:
