@@ -66,6 +66,8 @@ def turn_of(run: RunDir, lock: HeldLock, what: str, visible: str) -> Turn | None
     held = tuple(_held(what))
     for one in held:
         os.set_inheritable(one.fd, False)
+    env = json.loads(visible) if visible else {}
+    os.environ.update(env)  # for the checks and the keeper, and so for the trainer
     try:
         problem = _problem(run, mark)
     except _Ordered:
@@ -75,12 +77,12 @@ def turn_of(run: RunDir, lock: HeldLock, what: str, visible: str) -> Turn | None
         problem = f"the checks failed with {type(error).__name__}: {error}"
     if problem:
         log.info("held: %s", problem)
-        with contextlib.suppress(OSError):
+        try:
             hold(run, mark, problem)
+        except OSError:  # a full disk
+            wait_again(run, lock, held, "turn")
         notify_held(run, problem)
         wait_again(run, lock, held)
-    env = json.loads(visible) if visible else {}
-    os.environ.update(env)  # from here on that of the keeper, and so of the trainer
     return Turn(True, held, env)
 
 

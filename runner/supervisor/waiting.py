@@ -126,6 +126,7 @@ class _Waiting:
             try:
                 self._try(mark, now)
             except BadSlots as error:
+                self._reason, self._try_at = str(error), now + RETRY_S  # if the disk is full
                 self._hold(mark, str(error))
             except OSError as error:
                 self._reason, self._try_at = f"cannot be started now: {error}", now + RETRY_S
