@@ -152,12 +152,14 @@ def checks(
     slow: bool = True,
     cancel: threading.Event | None = None,
     only: Collection[str] = (),
+    waits: bool = False,
 ) -> Iterator[CheckResult]:
-    """The preflight checklist, each line as soon as it is ready. `only`: the names of the wanted checks."""
+    """The preflight checklist, each line as soon as it is ready. `only`: the names of the wanted checks;
+    `waits`: before it waits in the queue."""
     from runner.preflight.registry import CHECKS, run_checks
 
     wanted = [check for check in CHECKS if not only or check.name in only]
-    return run_checks(config, smoke=smoke, slow=slow, cancel=cancel, checks=wanted)
+    return run_checks(config, smoke=smoke, slow=slow, cancel=cancel, checks=wanted, waits=waits)
 
 
 def start(
@@ -187,7 +189,8 @@ def start(
         if refused := consent.missing_for(existing):
             raise WouldOverwrite(refused)
     results = []
-    for result in checks(config, smoke=smoke) if checked is None else checked:
+    found = checks(config, smoke=smoke, waits=queue) if checked is None else checked
+    for result in found:
         results.append(result)
         if on_check is not None:
             on_check(result)

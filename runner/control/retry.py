@@ -240,7 +240,7 @@ def carry_out(
         return plan.run
     assert plan.spec is not None and plan.plan is not None
     spec = replace(plan.spec, approval=approval_for_changed(plan.gate, reason))
-    results = _checked(plan.config, smoke=spec.smoke)
+    results = _checked(plan.config, smoke=spec.smoke, waits=queue)
     failed = next((result for result in results if result.status == "fail"), None)
     if failed is not None and force is None:
         words = f"{failed.title or failed.name}: {failed.detail or failed.evidence}"
@@ -252,10 +252,10 @@ def carry_out(
     return start_run(spec, plan.plan, results, channels=channels, queue=request)
 
 
-def _checked(config: Config | None, *, smoke: bool) -> tuple[CheckResult, ...]:
+def _checked(config: Config | None, *, smoke: bool, waits: bool) -> tuple[CheckResult, ...]:
     """If plasma.toml changed since, its checks would not apply."""
     if config is None:
         return ()
     from runner.preflight.registry import in_order, run_checks
 
-    return in_order(list(run_checks(config, smoke=smoke)))
+    return in_order(list(run_checks(config, smoke=smoke, waits=waits)))

@@ -211,7 +211,7 @@ def checked(plan: SweepPlan) -> Iterator[tuple[PlannedRun, tuple[CheckResult, ..
     """The preflight checks of each run. Checks that take seconds run for the first one only; each run is
     checked completely right before it starts."""
     for number, one in enumerate(plan.runs):
-        yield one, in_order(checks(one.config, slow=number == 0))
+        yield one, in_order(checks(one.config, slow=number == 0, waits=True))
 
 
 def create(

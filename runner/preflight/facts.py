@@ -68,9 +68,12 @@ class Facts:
         smoke: bool = False,
         cancelled: threading.Event | None = None,
         run_id: str = "",
+        waits: bool = False,
     ) -> None:
-        """`run_id`: of the queued run that is about to start."""
+        """`run_id`: of the queued run that is about to start; `waits`: it will wait in the queue for a free
+        GPU."""
         self.config = config
+        self.waits = waits
         self.run_id = run_id
         self.smoke = smoke
         self.cancelled = cancelled or threading.Event()

@@ -45,13 +45,15 @@ def run_checks(
     slow: bool = True,
     checks: Sequence[Check] = CHECKS,
     run_id: str = "",
+    waits: bool = False,
 ) -> Iterator[CheckResult]:
     """Each result as soon as it is ready; quick ones start first, so slow ones are last. smoke: check the
     smoke test's flags. slow=False skips checks that take seconds (the device). Setting `cancel`, or closing
-    the iterator, stops it and every started process. `run_id`: of the queued run that is about to start.
+    the iterator, stops it and every started process. `run_id`: of the queued run that is about to start;
+    `waits`: it is put into the queue now.
     """
     cancelled = cancel or threading.Event()
-    facts = Facts(config, smoke=smoke, cancelled=cancelled, run_id=run_id)
+    facts = Facts(config, smoke=smoke, cancelled=cancelled, run_id=run_id, waits=waits)
     left_out = OF_A_CLUSTER if config.engine.is_local else frozenset()
     asked = (check for check in checks if (slow or not check.slow) and check.name not in left_out)
     wanted = sorted(asked, key=lambda check: check.slow)

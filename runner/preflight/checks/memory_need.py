@@ -86,9 +86,10 @@ def judge_need(found: Need, room: Room, source: str = "") -> Finding:
     """`source`: of a measurement, `run 2026...`."""
     what = f"The {source} with these settings used" if source else "The training needs about"
     place = "" if room.name == _MAIN else f" on the {room.name}"
-    detail = (
-        f"{what} {span(found)}; {gb(room.free_bytes)} of {gb(room.total_bytes)} GB are free{place}."
-    )
+    free = f"{gb(room.free_bytes)} of {gb(room.total_bytes)} GB are free{place}"
+    if room.free_bytes == room.total_bytes:
+        free = f"the {room.name} has {gb(room.total_bytes)} GB"
+    detail = f"{what} {span(found)}; {free}."
     if found.parts:
         parts = (
             f"{one.name} {between(one.low, one.high)}" for one in found.parts if one.high > _TINY
@@ -141,7 +142,8 @@ def _device(facts: Facts) -> str | None:
 
 def room_of(facts: Facts, on_gpu: bool) -> Room | None:
     """Of the GPU that will be used: with several processes the fullest, with several possible ones the
-    emptiest. A Mac's GPU uses main memory. None: unknown."""
+    emptiest; all of its memory for a run that waits until it is free. A Mac's GPU uses main memory. None:
+    unknown."""
     if not on_gpu:
         memory = psutil.virtual_memory()
         return Room(_MAIN, memory.available, memory.total)
@@ -149,7 +151,11 @@ def room_of(facts: Facts, on_gpu: bool) -> Room | None:
     keys = set(_probed(facts).keys[:processes]) or {card.key for card in facts.cards()}
     gpus = read_once(default_sources(), _DRIVER_S)
     rooms = [
-        Room(gpu.name or "GPU", gpu.memory_left_bytes, gpu.memory_total_bytes)
+        Room(
+            gpu.name or "GPU",
+            gpu.memory_total_bytes if facts.waits else gpu.memory_left_bytes,
+            gpu.memory_total_bytes,
+        )
         for gpu in [gpu for gpu in gpus if gpu.key in keys] or gpus
         if gpu.memory_left_bytes is not None and gpu.memory_total_bytes is not None
     ]

@@ -19,6 +19,7 @@ from runner.preflight.header import stored_in_8_bits
 from runner.preflight.model import EVIDENCE_LIMIT, Finding
 from runner.preflight.prior_runs import PriorRun
 from runner.preflight.probe import Device
+from runner.preflight.registry import BY_NAME
 from runner.trainers.sd_scripts.memory import Load, Need, memory_need
 from tests.unit.preflight import preflight_models as models
 from tests.unit.preflight.preflight_project import Project, look, project_fixture
@@ -69,6 +70,20 @@ def test_it_fits_or_may_not_or_cannot(card: Any) -> None:
     assert never.status == "fail"
     assert "Weights and optimizer alone are" in never.detail
     assert never.advice and never.cures
+
+
+def test_a_run_that_is_queued_while_the_card_is_in_use_needs_the_empty_card(
+    card: Any, project: Project
+) -> None:
+    """That training will have ended; the check is repeated when it has."""
+    lean = f"{SDXL}gradient_checkpointing = true\ncache_latents = true\nsdpa = true"
+    assert card(lean, 2).status == "fail", "a start now"
+    config = project.config(trainer=TRAINER, train=lean, expect='device = "cuda"')
+    queued = BY_NAME["memory_need"].look(Facts(config, waits=True))
+    assert queued.status == "pass"
+    assert "; the NVIDIA GeForce RTX 3090 has 24 GB." in queued.detail
+    card(lean, 2, 6)
+    assert BY_NAME["memory_need"].look(Facts(config, waits=True)).status == "fail", "never"
 
 
 def test_the_fix_is_what_helps_most_and_changes_no_result_first(
