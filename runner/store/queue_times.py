@@ -72,7 +72,7 @@ def _occupy(
     held: Mapping[str, Sequence[str]],
     now: float,
 ) -> None:
-    """Until its end, a training uses its slots; if they are not known, the one that is free first."""
+    """Until its end, a training uses its slots; if they are unknown, the one that is free first."""
     ends = {one.id: _end(one, now) for one in training} if free else {}
     for run_id in sorted(ends, key=lambda one: not held.get(one)):  # those without come last
         known = [name for name in held.get(run_id, ()) if name in free]
