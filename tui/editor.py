@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from textual.app import SuspendNotSupported
 
 from tui.far import interrupts_for_the_child
+from tui.text import capital
 
 if TYPE_CHECKING:
     from tui.app import PlasmaApp
@@ -72,7 +73,7 @@ def edit(app: PlasmaApp, path: Path) -> bool:
         if code:
             app.say(f"{editor.command[0]} ended with code {code}.", "warn", 6.0)
         elif editor.note:
-            app.say(f"{editor.note[:1].upper()}{editor.note[1:]}.", "dim", 6.0)
+            app.say(f"{capital(editor.note)}.", "dim", 6.0)
         return True
     app.say(problem, "bad")
     return False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tui.asking import ask
 from tui.kit.notice import take_back
+from tui.text import capital
 
 if TYPE_CHECKING:
     from runner.model.preview import Preview
@@ -101,5 +102,5 @@ class Orders:
 
 
 def _capital(text: str) -> str:
-    """As the beginning of a sentence; a name such as `ntfy:` stays as it is."""
-    return text if text.partition(" ")[0].endswith(":") else f"{text[:1].upper()}{text[1:]}"
+    """A name such as `ntfy:` stays as it is."""
+    return text if text.partition(" ")[0].endswith(":") else capital(text)

@@ -45,6 +45,11 @@ def clean(text: str | bytes | None, limit: int = LIMIT_CHARACTERS) -> str:
     return text[:limit]
 
 
+def capital(text: str) -> str:
+    """As the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
+
+
 def crop(text: str, width: int, tail: str = "…") -> str:
     """`text` in at most `width` cells; what was cut shows as `tail`. Wide characters are never split."""
     if width <= 0:

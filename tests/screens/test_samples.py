@@ -55,7 +55,7 @@ async def opened(pilot: Pilot[Any]) -> SamplesScreen:
     await until(pilot, lambda: isinstance(pilot.app.screen, SamplesScreen))
     screen = pilot.app.screen
     assert isinstance(screen, SamplesScreen)
-    await until(pilot, lambda: screen.board is not None and screen.snapshot is not None)
+    await until(pilot, lambda: screen.sheet is not None and screen.snapshot is not None)
     return screen
 
 
@@ -233,9 +233,20 @@ async def test_what_cannot_be_read_is_a_sentence_and_is_tried_again(tmp_path: Pa
         reader.error = None
         screen = app.screen
         assert isinstance(screen, SamplesScreen)
-        screen._samples = None
         screen._read_again()
-        await until(pilot, lambda: screen.board is not None)
+        await until(pilot, lambda: screen.sheet is not None)
+
+
+async def test_images_found_while_the_run_was_unreadable_are_shown(tmp_path: Path) -> None:
+    app, _ = app_with(sheet(tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        app.backend.reader.error = OSError("status.json is gone")
+        await pilot.press("i")
+        await until(pilot, lambda: "Status.json is gone" in screen_text(pilot))
+        app.backend.reader.error = None
+        app.screen._read_again()
+        await until(pilot, lambda: "step 400" in text_of(pilot, "#words"))
 
 
 @pytest.mark.slow

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textual.message import Message
+
 from tui.images.blocks import COARSE_STEP, FINE_STEP, block_rows, fit_cells
 from tui.images.choice import Shown, Way, pick_way
 from tui.images.decode import Decoded, NoPicture, decode
@@ -22,7 +24,8 @@ from tui.images.kitty import MOST_CELLS, MOST_ID, forgotten, placeholder_rows, s
 from tui.kit.paint import Row
 
 if TYPE_CHECKING:
-    from tui.app import PlasmaApp
+    from tui.kit.framed import FramedScreen
+    from tui.kit.painted import Pictured
 
 #: how many decoded pictures (1.2 MB each at most), and pictures as cells (some 0.3 MB each) are kept
 DECODED, MADE = 16, 96
@@ -188,15 +191,20 @@ class PictureStore:
         return found
 
 
-class TerminalPictures(PictureStore):
-    """A store of pictures as the terminal of `app` can show them."""
+class PictureReady(Message, bubble=False):
+    """The store has a new picture."""
 
-    def __init__(self, app: PlasmaApp, ready: Callable[[], object]) -> None:
+
+class TerminalPictures(PictureStore):
+    """A store of pictures as the terminal can show them; `PictureReady` is posted to its `owner`."""
+
+    def __init__(self, owner: FramedScreen | Pictured) -> None:
+        app = owner.plasma
         shown = pick_way(
             app.images, os.environ, app.console.color_system, ascii_only=app.ascii,
             no_color=app.no_color, low_bandwidth=app.low_bandwidth,
         )  # fmt: skip
-        super().__init__(shown, ready)
+        super().__init__(shown, lambda: owner.post_message(PictureReady()))
         self._app = app
 
     def send(self, wishes: Sequence[Wish]) -> None:

@@ -78,6 +78,11 @@ class SpeakingScreen(Screen[None]):
         else:
             notice.say(text, role, fade_s)
 
+    def copy(self, path: str, fade_s: float | None = None) -> None:
+        """A path to the clipboard, which is the terminal's."""
+        self.app.copy_to_clipboard(clean(path))
+        self.say(f"Sent to the terminal's clipboard: {path}", fade_s=fade_s)
+
     def why_not(self, action: str) -> str | None:
         """Why its key does nothing now, in one sentence; None: it does something, or needs no reason."""
         return None

@@ -40,9 +40,6 @@ class SampleStrip(Pictured, Panel, can_focus=True):
     class Changed(Message):
         """`wanted` may have changed."""
 
-    class Ready(Message, bubble=False):
-        """A picture can be taken."""
-
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._pictures: TerminalPictures | None = None
@@ -76,7 +73,7 @@ class SampleStrip(Pictured, Panel, can_focus=True):
             from tui.images.choice import Way
             from tui.images.store import TerminalPictures
 
-            made = TerminalPictures(self.plasma, lambda: self.post_message(self.Ready()))
+            made = TerminalPictures(self)
             shown = made.shown
             self._pictures = None if shown.way is Way.OFF or shown.coarse else made
         return self._pictures
@@ -136,7 +133,7 @@ class SampleStrip(Pictured, Panel, can_focus=True):
         if self._pictures is not None:
             self._pictures.close()
 
-    def on_sample_strip_ready(self) -> None:
+    def on_picture_ready(self) -> None:
         self.repaint()
 
     # ----------------------------------------------------------------- drawing

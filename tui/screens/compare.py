@@ -16,22 +16,15 @@ from runner.history.compare_runs import FEW, as_list, run_order
 from runner.history.comparing import Comparing
 from runner.model import RunState
 from runner.model.units import count
-from tui.asking import ask
 from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit.footer import KeyFooter, footer_of
-from tui.kit.framed import FramedScreen
 from tui.kit.paint import Row, Span
 from tui.kit.panel import Panel, ScrollingPanel
+from tui.panels.compare_chart import MOST_LINES, Overlay, OverlayChart
+from tui.panels.compare_list import MOST_WORDS, RunListPanel
+from tui.panels.compare_tables import ComparePanel, results, settings
 from tui.panels.loss import CHART_KEYS, ZOOM_KEYS, Charted
-from tui.screens.compare_list import MOST_WORDS, RunListPanel
-from tui.screens.compare_tables import (
-    MOST_LINES,
-    ComparePanel,
-    Overlay,
-    OverlayChart,
-    results,
-    settings,
-)
+from tui.screens.reading import ReadingScreen
 from tui.text import clean
 
 KEYS = (
@@ -73,7 +66,7 @@ SOLO_HEIGHT = 18
 AXES = tuple(Axis)
 
 
-class CompareScreen(Charted, FramedScreen):
+class CompareScreen(Charted, ReadingScreen[Comparison]):
     BINDINGS: ClassVar = [*KEYS]
 
     def __init__(self, run_paths: tuple[Path, ...], group: str = "") -> None:
@@ -83,7 +76,6 @@ class CompareScreen(Charted, FramedScreen):
         self._reader: Comparing | None = None
         self._overlay = Overlay()
         self._zoomed = False
-        self._reading = False
         self._current = COLUMNS[0]
         self.made: Comparison | None = None
 
@@ -102,34 +94,22 @@ class CompareScreen(Charted, FramedScreen):
         self.query_one(KeyFooter).model = footer_of(self)
         self.query_one(OverlayChart).focus()
         self.set_interval(REFRESH_S, self._read_if_live)
-        self._read()
+        self._read_again()
 
     # ----------------------------------------------------------------- reading
 
     def _read_if_live(self) -> None:
         """Ended runs do not change; that a live one has ended shows only when it is read."""
         made = self.made
-        if self.is_current and (made is None or any(run.live for run in made.runs)):
-            self._read()
+        if made is None or made.read_fraction < 1 or any(run.live for run in made.runs):
+            self._read_again()
 
-    def _read(self) -> None:
-        """One thread at a time: a reader cannot serve two."""
-        if not self._reading:
-            self._reading = True
-            ask(self, self._read_runs, self._take, self._not_read)
-
-    def _read_runs(self) -> Comparison:
-        """In a thread."""
+    def _read(self) -> Comparison:
         if self._reader is None:
             self._reader = self.plasma.backend.comparing(self._paths, self._group)
         return self._reader.read(BUDGET_S)
 
-    def _not_read(self, problem: str) -> None:
-        self._reading = False
-        self.say(f"{problem[:1].upper()}{problem[1:]}", "bad")
-
     def _take(self, made: Comparison) -> None:
-        self._reading = False
         further = self.made is None or made.read_fraction != self.made.read_fraction
         begins = self.made is None or (further and made.read_fraction == 1)
         self.made = made
@@ -137,7 +117,7 @@ class CompareScreen(Charted, FramedScreen):
         if begins:
             self._begin(made)
         if further and made.read_fraction < 1:
-            self._read()
+            self._read_again()
 
     def _begin(self, made: Comparison) -> None:
         """A list opens on its best run; of many runs, the best have lines."""

@@ -6,39 +6,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 
 from runner.history.compare import ComparedRun, Comparison
 from runner.model.units import count, file_size
-from tui.asking import ask
 from tui.backend.samples import SampleReader
-from tui.images.store import TerminalPictures
 from tui.key import MOVE, RUN, VIEW, Key
-from tui.kit.footer import KeyFooter, footer_of
-from tui.kit.framed import FramedScreen
 from tui.kit.paint import Row, Span
-from tui.kit.painted import Lines
-from tui.screens.samples import (
-    CHART_HEIGHT,
-    GRID_WORDS,
-    READ_S,
-    SLOW_READ_S,
-    PictureReady,
-    SampleGrid,
-    SamplesScreen,
-    grid_room,
-    wishes_of,
-)
+from tui.screens.images import ImagesScreen
+from tui.screens.samples import SamplesScreen
 from tui.text import clean, crop
-from tui.words.samples import Board, Place, SampleSheet, board_of_runs, steps_of_runs
+from tui.words.samples import Place, SampleSheet, board_of_runs, steps_of_runs
 from tui.words.state import label_of
 
 KEYS = (
-    Key("right", "move(1, 0)", MOVE, "Next run", "run", 90, shown="left right"),
-    Key("left", "move(-1, 0)", MOVE, "Previous run"),
-    Key("down", "move(0, 1)", MOVE, "Next prompt", "prompt", 86, shown="up down"),
-    Key("up", "move(0, -1)", MOVE, "Previous prompt"),
+    Key("right", "go(1, 0)", MOVE, "Next run", "run", 90, shown="left right"),
+    Key("left", "go(-1, 0)", MOVE, "Previous run"),
+    Key("down", "go(0, 1)", MOVE, "Next prompt", "prompt", 86, shown="up down"),
+    Key("up", "go(0, -1)", MOVE, "Previous prompt"),
     Key("full_stop", "step(1)", VIEW, "Later step; after the last, the newest of each run", "step", 84,
         shown=", ."),
     Key("comma", "step(-1)", VIEW, "Earlier step"),
@@ -55,8 +40,7 @@ def title_of(run: ComparedRun, made: Comparison) -> str:
     return clean(" ".join([run.letter, *values]), 60)
 
 
-class CompareSamplesScreen(FramedScreen):
-    WHERE = "samples"
+class CompareSamplesScreen(ImagesScreen[list[SampleSheet] | None]):
     BINDINGS: ClassVar = list(KEYS)
 
     def __init__(self, made: Comparison, order: Sequence[int]) -> None:
@@ -66,35 +50,13 @@ class CompareSamplesScreen(FramedScreen):
         self._titles = [title_of(run, made) for run in self._runs]
         self._readers: list[SampleReader] = []
         self._sheets: list[SampleSheet] = []
-        self._reading = False
         self.step: int | None = None
         self.place = Place(moment=(0.0, 0.0))
-        self.board = Board()
 
     def body(self) -> ComposeResult:
-        yield SampleGrid(id="grid")
-        yield Lines(self._words, id="grid-words")
-
-    def on_mount(self) -> None:
-        self.store = TerminalPictures(self.plasma, lambda: self.post_message(PictureReady()))
-        self.query_one(SampleGrid).store = self.store
-        self._arrange()
-        self.set_interval(SLOW_READ_S if self.plasma.low_bandwidth else READ_S, self._read_again)
-        self._read_again()
-
-    def on_unmount(self) -> None:
-        self.store.close()
-
-    def on_screen_resume(self) -> None:
-        self._show()
+        yield from self.grid()
 
     # ----------------------------------------------------------------- reading
-
-    def _read_again(self) -> None:
-        if self.is_current and not self._reading:
-            self._reading = True
-            ask(self, self._read, self._take, self._not_read)
-        self.store.refresh()
 
     def _read(self) -> list[SampleSheet] | None:
         """In a thread. None: unchanged."""
@@ -107,12 +69,7 @@ class CompareSamplesScreen(FramedScreen):
             return [reader.read() for reader in self._readers]
         return None
 
-    def _not_read(self, problem: str) -> None:
-        self._reading = False
-        self.say(f"{problem[:1].upper()}{problem[1:]}", "bad")
-
     def _take(self, found: list[SampleSheet] | None) -> None:
-        self._reading = False
         if found is not None:
             self._sheets = found
             self._show()
@@ -120,22 +77,8 @@ class CompareSamplesScreen(FramedScreen):
     # ----------------------------------------------------------------- showing
 
     def _show(self) -> None:
-        if not self.query(SampleGrid):
-            return
         self.board = board_of_runs(list(zip(self._titles, self._sheets, strict=False)), self.step)
-        grid = self.query_one(SampleGrid)
-        grid.board, grid.place, grid.room = self.board, self.place, grid_room(*self.size)
-        self.store.wish(wishes_of(self.board, grid.tiles()))
-        self.on_picture_ready()
-        self.repaint_heading()
-        self.query_one(KeyFooter).model = footer_of(self)
-
-    def on_picture_ready(self) -> None:
-        if self.query(SampleGrid):
-            grid = self.query_one(SampleGrid)
-            self.store.send(wishes_of(self.board, grid.tiles()))
-            grid.repaint()
-            self.query_one("#grid-words", Lines).repaint()
+        super()._show()
 
     def heading(self, width: int) -> tuple[Row, Row]:
         which = f"step {self.step}" if self.step is not None else "newest"
@@ -167,25 +110,13 @@ class CompareSamplesScreen(FramedScreen):
         return self._runs[max(0, self.board.column(self.place))]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "copy":
-            return self.board.image_at(self.place) is not None
         if action == "step":
             return bool(steps_of_runs(self._sheets))
-        return True
-
-    def on_resize(self, event: events.Resize) -> None:
-        self._arrange()
-
-    def _arrange(self) -> None:
-        if self.query(SampleGrid):
-            words = self.query_one("#grid-words")
-            words.display = self.size.height >= CHART_HEIGHT
-            words.styles.height = GRID_WORDS
-            self.call_after_refresh(self._show)
+        return super().check_action(action, parameters)
 
     # ----------------------------------------------------------------- keys
 
-    def action_move(self, columns: int, rows: int) -> None:
+    def action_go(self, columns: int, rows: int) -> None:
         """Columns are runs, so none is followed."""
         at = max(0, min(len(self._runs) - 1, self.board.column(self.place) + columns))
         row = max(0, min(len(self.board.prompts) - 1, self.board.row(self.place) + rows))
@@ -200,22 +131,5 @@ class CompareSamplesScreen(FramedScreen):
         self.step = places[max(0, min(len(places) - 1, at + by))]
         self._show()
 
-    def on_sample_grid_pointed(self, message: SampleGrid.Pointed) -> None:
-        column, row = self.board.column(self.place), self.board.row(self.place)
-        if (message.column, message.row) == (column, row):
-            self.action_open()
-        else:
-            self.action_move(message.column - column, message.row - row)
-
     def action_open(self) -> None:
         self.app.push_screen(SamplesScreen(Path(self._run.path)))
-
-    def action_copy(self) -> None:
-        image = self.board.image_at(self.place)
-        if image is not None:
-            self.app.copy_to_clipboard(clean(image.path))
-            self.say(f"Sent to the terminal's clipboard: {image.path}", fade_s=6.0)
-
-    def action_back(self) -> None:
-        self.hush()
-        self.app.pop_screen()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -27,10 +27,7 @@ from tui.kit.framed import FramedScreen
 from tui.kit.paint import EMPTY, Row, Span, cell
 from tui.kit.painted import Painted
 from tui.screens.questions import Dialog
-from tui.text import clean, crop, wrap
-
-if TYPE_CHECKING:
-    pass
+from tui.text import capital, clean, crop, wrap
 
 KEYS = (
     Key("enter", "edit('train')", RUN, "Set the flag in plasma.toml", "edit", 90),
@@ -329,7 +326,7 @@ class FlagsScreen(FramedScreen):
 
     def _ended(self, problem: str) -> None:
         if problem:
-            self.say(f"{problem[:1].upper()}{problem[1:]}", "bad")
+            self.say(capital(problem), "bad")
         flags = self.query_one(FlagList)
         flags.empty = "Flags unknown." if problem else "No flag matches."
         self._show()

@@ -62,7 +62,6 @@ WIDGETS = (*ALL, "header", "verdict", "notice", "footer")
 
 
 class MonitorScreen(Charted):
-    WHERE = "monitor"
     BINDINGS: ClassVar = [*KEYS]
     #: shows what the app's own feed reads
     FED: ClassVar[bool] = True

@@ -27,7 +27,7 @@ from tui.kit import glyphs
 from tui.kit.fields import Choices, Field, Labelled, Line, Note, Words, clean_lines
 from tui.kit.paint import EMPTY, Row, Span, cell
 from tui.screens.document import Pick
-from tui.text import clean, crop, wrap
+from tui.text import capital, clean, crop, wrap
 from tui.words.questions import Choice, Question
 
 # ----------------------------------------------------------------- a question
@@ -267,8 +267,7 @@ class Dialog(ModalScreen[ScreenResultType]):
         raise NotImplementedError
 
     def tell(self, sentence: str, role: str = "bad") -> None:
-        text = clean(sentence, 600)
-        self.query_one("#said", Words).say(text[:1].upper() + text[1:], role)
+        self.query_one("#said", Words).say(capital(clean(sentence, 600)), role)
 
     def refuse(self, sentence: str) -> None:
         """The form stays open with everything typed."""

@@ -194,7 +194,6 @@ _NOT_HERE = {*ORDERS} - {"console"}
 
 
 class ReplayScreen(MonitorScreen, inherit_bindings=False):
-    WHERE = "replay"
     BINDINGS: ClassVar = [*KEYS]
     FED: ClassVar[bool] = False
 

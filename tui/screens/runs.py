@@ -27,7 +27,7 @@ from tui.kit.framed import FramedScreen
 from tui.kit.paint import Row, Span
 from tui.kit.painted import Lines
 from tui.screens.run_list import DOWN, UP, Glance, ListLook, RunDetails, RunList, details, glance_of
-from tui.text import crop
+from tui.text import capital, crop
 from tui.words.hosts import host_lines, together
 from tui.words.runs import Entry, RunBoard, name_of
 
@@ -433,7 +433,7 @@ class RunsScreen(FramedScreen):
             self._look(order, self._ordered)
 
     def _ordered(self, text: str) -> None:
-        self.say(f"{text[:1].upper()}{text[1:]}.", "text", 6.0)
+        self.say(f"{capital(text)}.", "text", 6.0)
         self.read_again()
 
     def action_remove(self) -> None:
@@ -483,7 +483,7 @@ class RunsScreen(FramedScreen):
             return answer if len(paths) == 1 else f"removed {len(paths)} runs"
 
         def removed(answer: str) -> None:
-            self.say(f"{answer[:1].upper()}{answer[1:]}.", "text", 6.0)
+            self.say(f"{capital(answer)}.", "text", 6.0)
             self.read_again()
 
         ask(self, in_turn, removed, self._failed)

@@ -79,10 +79,6 @@ COPY_PATH, SHOW_FOLDER, EXPORT = "copy", "folder", "export"
 # The document: a first page, then sections. Down and up go to the next heading in sight, else scroll.
 
 
-class PictureReady(Message, bubble=False):
-    """The store has made a picture."""
-
-
 class SummaryView(Pictured, can_focus=True):
     """`model` None: not read yet; `status` says why."""
 
@@ -111,7 +107,7 @@ class SummaryView(Pictured, can_focus=True):
         self.repaint()
 
     def on_mount(self) -> None:
-        self.store = TerminalPictures(self.plasma, lambda: self.post_message(PictureReady()))
+        self.store = TerminalPictures(self)
 
     def on_unmount(self) -> None:
         self.store.close()
@@ -468,8 +464,7 @@ class SummaryScreen(FramedScreen):
 
     def _do(self, pick: Pick, mode: str | None) -> None:
         if mode == COPY_PATH:
-            self.app.copy_to_clipboard(clean(pick.path))
-            self.say(f"Sent to the terminal's clipboard: {pick.path}")
+            self.copy(pick.path)
         elif mode == SHOW_FOLDER:
             show = partial(self.plasma.backend.show_folder, pick.path)
             ask(self, show, self.say, lambda problem: self.say(problem, "bad"), alone="folder")

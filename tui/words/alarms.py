@@ -5,7 +5,7 @@ from __future__ import annotations
 from runner.model import Alarm, AlarmKind, RunSnapshot
 from runner.model.units import count
 from runner.state.alarms import is_mild
-from tui.text import clean
+from tui.text import capital, clean
 from tui.words.clauses import Clause
 from tui.words.progress import first_nonfinite, is_live, nan_since
 
@@ -98,8 +98,8 @@ def alarm_text(alarm: Alarm) -> str:
     if alarm.kind in _ADVICE:
         advice = _ADVICE[alarm.kind]
         asks = text.endswith("?")
-        text = f"{text} {advice[:1].upper()}{advice[1:]}" if asks else f"{text}; {advice}"
-    return text[:1].upper() + text[1:] + "."
+        text = f"{text} {capital(advice)}" if asks else f"{text}; {advice}"
+    return f"{capital(text)}."
 
 
 def guard_reason(snapshot: RunSnapshot) -> str:

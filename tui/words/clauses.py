@@ -10,7 +10,7 @@ from runner.model import RunSnapshot
 from runner.model.lean import dataclass
 from runner.model.units import count
 from tui.kit import glyphs
-from tui.text import clean
+from tui.text import capital, clean
 from tui.words.progress import current_checkpoints, progress_of
 
 
@@ -88,7 +88,7 @@ class Verdict:
             begins = found[-1].text.endswith(".") and not {*"-./"} & {
                 *first
             }  # names stay as they are
-            found.append(replace(one, text=one.text[:1].upper() + one.text[1:]) if begins else one)
+            found.append(replace(one, text=capital(one.text)) if begins else one)
         return tuple(found)
 
 
@@ -99,7 +99,7 @@ def health(clauses: Iterable[Clause]) -> Kind:
 
 
 def sentence(clause: str) -> str:
-    return clause[:1].upper() + clause[1:] + "."
+    return f"{capital(clause)}."
 
 
 def problem_clauses(snapshot: RunSnapshot) -> tuple[Clause, ...]:

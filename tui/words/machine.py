@@ -17,7 +17,7 @@ from runner.model import (
 )
 from runner.model.lean import dataclass
 from runner.model.units import ago, count, duration, memory_size
-from tui.text import clean
+from tui.text import capital, clean
 from tui.words.progress import expected_checkpoints
 from tui.words.questions import Choice, Question
 
@@ -305,7 +305,7 @@ LEAST_S = 10.0
 def use_sentences(use: HardwareUse) -> tuple[str, ...]:
     """Only what was measured."""
     found = (_gpu(use), _gpu_memory(use), _card(use), _host(use), _memory(use))
-    return tuple(f"{text[:1].upper()}{text[1:]}." for text in found if text)
+    return tuple(f"{capital(text)}." for text in found if text)
 
 
 def _gpu(use: HardwareUse) -> str:

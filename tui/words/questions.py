@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from runner.model import RunSnapshot, RunState
 from runner.model.lean import dataclass
 from runner.model.units import count, duration, file_size, some
-from tui.text import clean, crop
+from tui.text import capital, clean, crop
 from tui.words.clauses import sentence
 from tui.words.progress import Progress, expected_checkpoints, is_final, next_expected, progress_of
 
@@ -184,8 +184,7 @@ def _title(removals: Sequence[Removal]) -> str:
 
 
 def _refusal(one: Removal, *, alone: bool) -> str:
-    said = clean(one.refusal, 400)
-    said = said[:1].upper() + said[1:]
+    said = capital(clean(one.refusal, 400))
     return said if alone else f"{crop(clean(one.name, 80), 40)} is skipped. {said}"
 
 

@@ -13,7 +13,7 @@ from runner.history.samples import Sample, SampleRhythm
 from runner.model import LossBucket
 from runner.model.units import ago, file_size, loss
 from runner.trainers.sd_scripts.sample_prompts import PromptFile, SamplePrompt
-from tui.text import clean
+from tui.text import capital, clean
 from tui.words.loss import loss_at
 from tui.words.progress import Progress
 
@@ -273,4 +273,4 @@ def _remarks(board: Board, image: Sample | None, prompt: SamplePrompt | None) ->
 
 def _sentence(text: str | None) -> str:
     text = clean(text, 300)
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
+    return f"{capital(text).rstrip('.')}." if text else ""

@@ -21,8 +21,8 @@ from tui.cli.main import main
 from tui.kit.chart import ALL, ASCII, FILL, Chart, Curve, View, draw_chart, range_of
 from tui.kit.paint import plain, row_width
 from tui.kit.scale import Range, axis_ticks, sticky_range, ticks, time_text
-from tui.screens.compare_tables import (
-    Overlay,
+from tui.panels.compare_chart import Overlay
+from tui.panels.compare_tables import (
     columns_of,
     fitted,
     head_row,

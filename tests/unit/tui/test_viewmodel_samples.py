@@ -12,7 +12,8 @@ from tests import builders as b
 from tests.hostile import HOSTILE
 from tui.images.store import Made, Wish
 from tui.kit.paint import Span, plain, row_width
-from tui.screens.samples import draw_grid, tiles_of, wishes_of, word_rows
+from tui.panels.sample_grid import draw_grid, tiles_of, wishes_of
+from tui.panels.sample_image import word_rows
 from tui.words.loss import loss_at
 from tui.words.progress import progress_of
 from tui.words.samples import Board, Place, SampleSheet, board_of, image_words, next_sample

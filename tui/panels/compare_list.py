@@ -13,7 +13,7 @@ from runner.model.units import count
 from tui.kit import glyphs
 from tui.kit.paint import Row, Span, cell
 from tui.kit.panel import Panel
-from tui.screens.compare_tables import Overlay
+from tui.panels.compare_chart import Overlay
 from tui.text import clean, wrap
 from tui.words.state import label_of
 from tui.words.table import Column, fit_columns
