@@ -107,10 +107,11 @@ def _file(snapshot: RunSnapshot, status: Status) -> Line:
     last = next((c for c in reversed(status.checkpoints) if not c.removed), None)
     if last is None:
         return "fail", "none written", "No checkpoint was written."
-    if not last.complete or last.finite is False:
+    if not last.unseen and (not last.complete or last.finite is False):
         return "fail", "incomplete", f"{last.name}: {last.problem or 'incomplete'}"
     size = file_size(last.size_bytes)
-    return "pass", size, f"{last.name} is complete and finite: {size}."
+    verb = "was" if last.unseen else "is"
+    return "pass", size, f"{last.name} {verb} complete and finite: {size}."
 
 
 def _time(snapshot: RunSnapshot, status: Status) -> Line:

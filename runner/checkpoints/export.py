@@ -22,9 +22,10 @@ from typing import BinaryIO
 from runner.checkpoints.verify import Verification, verify_apart
 from runner.files.atomic import first_free, rename_to_free
 from runner.model import Checkpoint
+from runner.model.checkpoint import CHANGED
 from runner.model.refusal import Refusal
 from runner.model.units import file_size
-from runner.store.identity import REPLACED, is_same
+from runner.store.identity import is_same
 from runner.trainers.names import SUFFIXES
 
 BLOCK_BYTES = 1 << 20
@@ -171,7 +172,7 @@ def _own(source: Path, known: Checkpoint | None) -> None:
     """Raises ExportRefused if another training's file has that name."""
     if known is not None and is_same(known, source) is False:
         raise ExportRefused(
-            f"{source.name} is not exported: it was {known.replaced or REPLACED}, so it is no "
+            f"{source.name} is not exported: it was {known.replaced or CHANGED}, so it is no "
             "longer this run's file; export it from the run that wrote it"
         )
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from runner.checkpoints.verify import state_complete, verify
 from runner.control.orders import Refused
 from runner.model import Checkpoint
-from runner.store.identity import REPLACED, is_same, is_same_state
+from runner.model.checkpoint import CHANGED
+from runner.store.identity import is_same, is_same_state
 from runner.trainers.names import SUFFIXES
 
 
@@ -96,7 +97,7 @@ def _state_problem(one: Checkpoint) -> str | None:
         return ""
     path = Path(one.state_path)
     if is_same_state(one, path) is False:
-        return "has a state that was replaced later"
+        return f"has a state that was {CHANGED}"
     if one.finite is False:
         return "contains NaN or Inf"
     if not path.is_dir():
@@ -107,9 +108,9 @@ def _state_problem(one: Checkpoint) -> str | None:
 def _weights_problem(one: Checkpoint) -> str | None:
     path = Path(one.path)
     if one.replaced is not None or is_same(one, path) is False:
-        return f"was {one.replaced or REPLACED}"
+        return f"was {one.replaced or CHANGED}"
     if one.removed or not path.is_file():
-        return "" if one.removed else "is gone"
+        return "" if one.removed else "is missing"
     if path.suffix not in SUFFIXES[:1]:
         return "is not a safetensors file, so it was not verified"
     if one.finite is False:

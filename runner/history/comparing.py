@@ -23,13 +23,16 @@ from runner.history.compare_lines import Axis, lines_of
 from runner.history.review.gather import review_of
 from runner.history.review.model import Review
 from runner.history.run_settings import settings_of
-from runner.model import OVER, RunListing, RunSnapshot
+from runner.model import OVER, Checkpoint, RunListing, RunSnapshot
 from runner.model.units import finite
 from runner.store.labels import read_label
 from runner.store.reader import RunReader
 from runner.store.registry import LIVE
 from runner.store.rundir import RunDir
 from runner.store.schema import refuse_newer
+
+#: what a review of an ended run depends on
+Written = tuple[float, int, tuple[Checkpoint, ...]]
 
 
 class Comparing:
@@ -46,7 +49,7 @@ class Comparing:
         self._settings: list[dict[str, str]] | None = None
         #: of one `read`: until when it begins reviews, how many it made, how many it left
         self._until, self._done, self._left = 0.0, 0, 0
-        self._reviews: dict[Path, tuple[tuple[float, int], Review]] = {}
+        self._reviews: dict[Path, tuple[Written, Review]] = {}
 
     def changed(self) -> bool:
         """A few stat calls per run: is there anything new?"""
@@ -76,7 +79,9 @@ class Comparing:
         name = read_label(path).name
         if snapshot.state not in OVER or snapshot.read_fraction < 1:
             return compared_run(letter, snapshot, settings, name)
-        written = (snapshot.status.heartbeat_at if snapshot.status else 0.0, snapshot.loss.version)
+        status = snapshot.status
+        beat_at, files = (status.heartbeat_at, status.checkpoints) if status else (0.0, ())
+        written = beat_at, snapshot.loss.version, files
         known = self._reviews.get(path)
         if known is None or known[0] != written:
             if (

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from runner.model.lean import dataclass
 
+#: why a verified file no longer counts
+MISSING, CHANGED = "missing, not deleted by the trainer", "changed since it was checked"
+
 
 @dataclass(frozen=True, slots=True)
 class ExpectedCheckpoint:
@@ -75,3 +78,11 @@ class Checkpoint:
     state_mtime_ns: int | None = None
     #: `replaced by run X`: another file has its name; `missing` is set too
     replaced: str | None = None
+    #: set by a reader: it was complete and finite, but now it is missing, or cannot be checked, for example
+    #: because its disk is not mounted; then `complete` and `finite` no longer claim it
+    unseen: bool = False
+
+    @property
+    def was_good(self) -> bool:
+        """Complete and finite when it was last seen."""
+        return bool(self.complete and self.finite) or self.unseen

@@ -72,7 +72,7 @@ def weights_step(checkpoints: Iterable[Checkpoint], untrusted: int | None = None
     """The true step of the newest checkpoint before step `untrusted` verified as complete and finite and
     still existing; 0 without any."""
     there = (c for c in checkpoints if not (c.removed or c.missing))
-    return _newest((c for c in there if c.complete and c.finite), untrusted)
+    return _newest((c for c in there if c.was_good), untrusted)
 
 
 def _newest(checkpoints: Iterable[Checkpoint], untrusted: int | None) -> int:

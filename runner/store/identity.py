@@ -15,10 +15,9 @@ from pathlib import Path
 
 from runner.files.diffusers_folder import look_at_folder
 from runner.files.header import Broken, metadata_of, read_header
-from runner.model import SCHEMA, Checkpoint, Status
+from runner.model import SCHEMA, Checkpoint
 from runner.store.journal import readable, write_json
 
-REPLACED = "replaced later"
 #: a file's time may lose digits on a network disk, or by copying
 SAME_TIME_NS = 10_000_000
 #: FAT and exFAT store two seconds; no training writes another file that soon
@@ -62,18 +61,24 @@ def header_sha256(path: Path) -> str | None:
 
 def is_same(one: Checkpoint, path: Path) -> bool | None:
     """Is it the verified file? None: missing, its disk does not respond, or too little is known."""
-    if one.complete is None or one.mtime_ns is None:
+    if one.complete is None:
         return None
     try:
-        found = path.stat()
-        if stat.S_ISDIR(found.st_mode):
-            return _is_same_folder(one, path)
+        return compare(one, path, path.stat())
     except OSError:
         return None
-    if found.st_size != one.size_bytes:
+
+
+def compare(one: Checkpoint, path: Path, found: os.stat_result) -> bool | None:
+    """As `is_same`; `found`: the stat of `path`. Raises OSError."""
+    if stat.S_ISDIR(found.st_mode):
+        return None if one.mtime_ns is None else _is_same_folder(one, path)
+    if one.size_bytes is not None and found.st_size != one.size_bytes:
         return False
+    if one.mtime_ns is None:
+        return None
     apart_ns = abs(found.st_mtime_ns - one.mtime_ns)
-    if apart_ns <= SAME_TIME_NS and found.st_ino == one.inode:
+    if is_untouched(one, found):
         return True
     same_time = apart_ns <= COARSE_TIME_NS
     if one.header_sha256 is None:
@@ -82,6 +87,16 @@ def is_same(one: Checkpoint, path: Path) -> bool | None:
         return False
     # touched or copied: only a header with a weights hash proves that they are the same
     return same_time or _names_content(path)
+
+
+def is_untouched(one: Checkpoint, found: os.stat_result) -> bool:
+    """Size, time and inode are those of the verified file: its bytes need not be read."""
+    return (
+        found.st_size == one.size_bytes
+        and found.st_ino == one.inode
+        and one.mtime_ns is not None
+        and abs(found.st_mtime_ns - one.mtime_ns) <= SAME_TIME_NS
+    )
 
 
 def _is_same_folder(one: Checkpoint, path: Path) -> bool:
@@ -114,46 +129,22 @@ def is_same_state(one: Checkpoint, path: Path) -> bool | None:
     return None if found is None else abs(found - one.state_mtime_ns) <= COARSE_TIME_NS
 
 
-def without_replaced(status: Status, cwd: Path, run: Path) -> Status:
-    """The status of an ended run, with files that are no longer its own marked as replaced. Checks every kept
-    file (one stat each)."""
-    known = {r.path: r for r in _replacements(run)}
-    made = []
-    for one in status.checkpoints:
-        path = cwd / one.path
-        if not one.removed and not one.missing:
-            # the other run's record outweighs an almost equal time, and is the only evidence for a run of an
-            # older version, which recorded little
-            by = _by(one, path, known)
-            if by is not None or is_same(one, path) is False:
-                one = replaced(one, by or REPLACED)
-        if one.state_path is not None and is_same_state(one, cwd / one.state_path) is False:
-            one = replace(one, state_complete=False, state_problem=REPLACED)
-        made.append(one)
-    if all(new is old for new, old in zip(made, status.checkpoints, strict=True)):
-        return status
-    safe = [c.step for c in made if c.state_complete and c.step is not None]
-    step = min(status.safe_step, max(safe, default=0))
-    return replace(status, checkpoints=tuple(made), safe_step=step)
-
-
 def replaced(one: Checkpoint, how: str) -> Checkpoint:
     """Its own file is gone: verification results and loss do not belong to the file there now.
-    `how`: `replaced by run X` or REPLACED."""
+    `how`: `replaced by run X` or CHANGED."""
     return replace(
         one, missing=True, replaced=how, complete=False, finite=None, problem=how, loss=None,
         validation_loss=None, remark=None,
     )  # fmt: skip
 
 
-def _by(one: Checkpoint, path: Path, known: Mapping[str, Replacement]) -> str | None:
-    """None: no other run is known to have written the current file."""
+def replaced_by(
+    one: Checkpoint, path: str, now_ns: int, known: Mapping[str, Replacement]
+) -> str | None:
+    """`known`: by resolved path; `now_ns`: when the current file was written. None: no other run is known to
+    have written it."""
     found = known.get(os.path.realpath(path)) if known else None
     if found is None:
-        return None
-    try:
-        now_ns = path.stat().st_mtime_ns
-    except OSError:
         return None
     if abs(now_ns - found.mtime_ns) > SAME_TIME_NS:
         return None
@@ -162,13 +153,14 @@ def _by(one: Checkpoint, path: Path, known: Mapping[str, Replacement]) -> str | 
     return f"replaced by run {found.run}"
 
 
-def _replacements(run: Path) -> tuple[Replacement, ...]:
+def replacements(run: Path) -> tuple[Replacement, ...]:
+    """What later runs recorded in the folder of this one."""
     found = readable(run / RECORD, Replacements)
     return found.files if found is not None else ()
 
 
 def record_replacement(older: Path, path: str, run: str, mtime_ns: int) -> None:
     """In the folder of the older run: `run` wrote the file at `path` (resolved). Raises OSError."""
-    kept = [one for one in _replacements(older) if one.path != path]
+    kept = [one for one in replacements(older) if one.path != path]
     new = Replacement(path, run, mtime_ns)
     write_json(older / RECORD, Replacements((*kept, new)))

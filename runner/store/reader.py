@@ -6,6 +6,7 @@ a damaged folder, naming the rest.
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import time
@@ -29,7 +30,6 @@ from runner.model import (
     Status,
     Waiting,
 )
-from runner.store.identity import without_replaced
 from runner.store.jobs import (
     HEARTBEAT_LIMIT_S,
     continues,
@@ -42,6 +42,7 @@ from runner.store.jobs import (
 from runner.store.journal import ROW, readable
 from runner.store.liveness import is_keeper, lock_held
 from runner.store.norms import NormsTable
+from runner.store.own_files import OwnFiles, as_recorded
 from runner.store.queue import queued_mark
 from runner.store.rundir import RunDir
 from runner.store.schema import Lasting
@@ -55,8 +56,6 @@ START_LIMIT_S = 20.0
 PROCESSES_AGE_S = 1.0
 #: the lock is not checked again for this long
 LOCK_AGE_S = 0.4
-#: how often the files of an ended run are checked
-FILES_S = 5.0
 #: how often a queued run's place is read
 PLACE_S = 3.0
 EVENTS = 500
@@ -76,7 +75,7 @@ class RunReader:
     def __init__(self, path: Path, *, console: bool = True, files: bool = True) -> None:
         """`files`: for an ended run, check whether its checkpoints are still its own (a stat each)."""
         self.run = run = RunDir(Path(path))
-        self._with_files = files
+        self._files = OwnFiles(run.path) if files else None
         self._spec = Cached(run.spec, RunSpec)
         self._status = Cached(run.status, Status)
         self._exit = Cached(run.exit, ExitRecord)
@@ -96,9 +95,8 @@ class RunReader:
         seen, samples = self._seen_events, self._samples
         self._events = JournalTail(run.events, JournalEvent, seen.extend, seen.clear)
         self._hardware = JournalTail(run.hardware, HardwareSample, samples.extend, samples.clear)
-        #: the status as read, and with its norms; and with its files checked, and when
+        #: the status as read, and with its norms
         self._attached: tuple[Status, Status] | None = None
-        self._checked: tuple[Status, Status, float] | None = None
         self._place: tuple[Waiting, Waiting, float] | None = None
         self._alive, self._alive_at = False, 0.0
 
@@ -116,6 +114,9 @@ class RunReader:
 
     def read(self, budget_s: float = 0.05) -> RunSnapshot:
         """What is known now. Long journals are read over several calls: see `read_fraction`."""
+        return self._with_own_files(self._read(budget_s), budget_s)
+
+    def _read(self, budget_s: float) -> RunSnapshot:
         deadline = time.monotonic() + budget_s
         self._read_files()
         if self._newer:
@@ -174,11 +175,11 @@ class RunReader:
 
     def read_all(self) -> RunSnapshot:
         """Read to the current end, however long it takes."""
-        snapshot, before = self.read(1.0), self._steps.size + 1
+        snapshot, before = self._read(1.0), self._steps.size + 1
         while 0 < self._steps.pending_bytes < before:
             before = self._steps.pending_bytes
-            snapshot = self.read(1.0)
-        return snapshot
+            snapshot = self._read(1.0)
+        return self._with_own_files(snapshot, math.inf)
 
     # ----------------------------------------------------------------- verdicts of the reader
 
@@ -253,9 +254,6 @@ class RunReader:
             status = _queued(status, spec, job, now)
         elif job is not None and state is RunState.ENDED and status is not None:
             status = replace(status, reasons=(*status.reasons, *end_words(job, status)))
-        over = state in (RunState.ENDED, RunState.LOST)
-        if self._with_files and over and spec is not None and status is not None:
-            status = self._with_own_files(spec, status)
         steps, console = self._steps, self._console
         return RunSnapshot(
             id=self.run.id,
@@ -285,15 +283,16 @@ class RunReader:
         if status is None:
             return None
         if self._attached is None or self._attached[0] is not status:
-            self._attached = status, self._norms.attached(status)
+            found = self._norms.attached(status)
+            self._attached = status, as_recorded(found) if self._files is not None else found
         return self._attached[1]
 
-    def _with_own_files(self, spec: RunSpec, status: Status) -> Status:
-        now, known = time.monotonic(), self._checked
-        if known is None or known[0] is not status or now - known[2] > FILES_S:
-            found = without_replaced(status, Path(spec.cwd), self.run.path)
-            self._checked = known = (status, found, now)
-        return known[1]
+    def _with_own_files(self, snapshot: RunSnapshot, budget_s: float) -> RunSnapshot:
+        spec, status = snapshot.spec, snapshot.status
+        over = snapshot.state in (RunState.ENDED, RunState.LOST)
+        if self._files is None or not over or spec is None or status is None:
+            return snapshot
+        return replace(snapshot, status=self._files.checked(status, spec, budget_s))
 
     def _hardware_of(self, status: Status | None) -> tuple[HardwareSample, ...]:
         """The numbers of the journal, and last the newest reading with its texts."""

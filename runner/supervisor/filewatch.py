@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.model import Checkpoint
+from runner.model.checkpoint import CHANGED, MISSING
 from runner.state.attempt_state import AttemptState
 from runner.state.checkpoint_book import CheckpointBook
-from runner.store.identity import REPLACED, is_same, replaced
+from runner.store.identity import is_same, replaced
 from runner.supervisor.context import AttemptContext
 
-STATE_GONE = "deleted, but not by the trainer"
 #: a file's time may lose digits on a network disk
 SAME_TIME_S = 0.01
 #: how many files are checked in one go: a thread for each of ten thousand costs seconds
@@ -92,7 +92,7 @@ class FileWatch:
         self._note(key, found, ended)
         if same is False and not book[key].removed:
             if book[key].replaced is None:
-                book.change(key, lambda c: replaced(c, REPLACED))
+                book.change(key, lambda c: replaced(c, CHANGED))
                 self.emit("checkpoint_replaced", name=one.name, step=one.step)
         elif found is not None and book[key].missing and book[key].replaced is None:
             book.update(key, missing=False)
@@ -128,7 +128,7 @@ class FileWatch:
         one = book[key]
         if one.state_path != path:  # reported as removed meanwhile
             return
-        gone = one.state_problem == STATE_GONE
+        gone = one.state_problem == MISSING
         if exists:
             self._absent.discard(path)
             if gone:
@@ -139,7 +139,7 @@ class FileWatch:
             book.update(key, state_path=None, state_complete=None, state_problem=None)
         else:
             self.emit("state_missing", path=str(resolved), step=one.step)
-            book.update(key, state_complete=False, state_problem=STATE_GONE)
+            book.update(key, state_complete=False, state_problem=MISSING)
 
     def _is_first_absence(self, path: str) -> bool:
         first = path not in self._absent

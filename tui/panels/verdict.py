@@ -553,14 +553,12 @@ def _succeeded(snapshot: RunSnapshot, progress: Progress, approval: Approval | N
     past = past_clause(snapshot)
     first += [past] if past is not None else []
     written = [c for c in current_checkpoints(snapshot) if not c.removed]
-    gone = sum(c.missing for c in written)
     good = sum(is_good(c) for c in written)
     role = "text" if good == len(written) else "warn"
     second = [Clause(f"{good} of {count(len(written), 'checkpoint')} complete and finite.", role)]
     if snapshot.spec is not None and snapshot.spec.smoke:
         second.insert(0, _smoke(snapshot, approval))
-    if gone:
-        second.append(Clause(f"{count(gone, 'file')} deleted, not by the trainer.", "bad"))
+    second += [Clause(sentence(one.text), one.role) for one in file_clauses(snapshot)]
     missing = len(expected_checkpoints(snapshot))
     if missing:
         second.append(Clause(f"{count(missing, 'expected file')} not written.", "warn"))

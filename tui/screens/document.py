@@ -214,7 +214,7 @@ STATUS = {
     "fail": (glyphs.NO, "bad"),
     "skip": (glyphs.SKIP, "dim"),
 }
-_ANSWERS = {"yes": (glyphs.YES, "good"), "no": (glyphs.NO, "bad"), "gone": (glyphs.NO, "bad")}
+_ANSWERS = {"yes": (glyphs.YES, "good"), "no": (glyphs.NO, "bad")}
 _WORDS = (*_ANSWERS, "unknown", "none", "-", "")
 #: columns in which a no is bad
 _MUST = ("whole", "finite", "complete")
@@ -370,7 +370,7 @@ def _with_shape(text: str) -> str:
 def _role(text: str, head: str) -> str:
     if text in STATUS:
         return STATUS[text][1]
-    if text.lower() in _ANSWERS and (text.lower() == "gone" or head in _MUST):
+    if text.lower() in _ANSWERS and head in _MUST:
         role = _ANSWERS[text.lower()][1]
         return role if role == "bad" else "text"
     return "dim" if text in ("unknown", "-", "none") else "text"

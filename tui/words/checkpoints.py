@@ -3,6 +3,8 @@ Pure."""
 
 from __future__ import annotations
 
+from collections import Counter
+
 from runner.history.checkpoint_columns import CheckpointFacts, cells_of, epoch_text
 from runner.history.review.cautions import untrusted_step
 from runner.model import (
@@ -13,6 +15,7 @@ from runner.model import (
     RunSnapshot,
     RunState,
 )
+from runner.model.checkpoint import MISSING
 from runner.model.lean import dataclass
 from runner.model.units import ago, duration
 from runner.state.lineage import superseded
@@ -28,13 +31,12 @@ from tui.words.progress import (
 )
 
 GRID_MOVED = "skipped: save steps shifted on resume"
-GONE = "deleted, not by the trainer"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointRow:
     """One file. `kind`: written, expected, missing (its step is past, no file was written), removed (by the
-    trainer), gone (deleted by another program), impossible (forecast, but skipped after a resume). `epochs`:
+    trainer), gone (missing, or another file now), impossible (forecast, but skipped after a resume). `epochs`:
     trained at its step; `fate`: when save_last_n_* deletes it, `until`: the same in two words; `remark`: what
     its weights show; `source`: None until it is written; `superseded`: a later attempt trained its step
     too."""
@@ -121,17 +123,26 @@ def checkpoint_table(snapshot: RunSnapshot | None, now: float) -> CheckpointTabl
     )
 
 
+#: the worst first
+_TROUBLE = ("missing", "changed", "bad", "unknown", "not saved", "suspect")
+
+
 def _trouble(rows: list[CheckpointRow]) -> str:
-    """The worst first, in as few words as can be."""
-    words = {
-        "deleted": sum(row.kind == "gone" for row in rows),
-        "bad": sum(row.kind == "written" and bool(row.problem) for row in rows),
-        "missing": sum(row.kind == "missing" for row in rows),
-        "suspect": sum(
-            row.kind == "written" and bool(row.remark) and not row.problem for row in rows
-        ),
-    }
-    return ", ".join(f"{number} {word}" for word, number in words.items() if number)
+    """In as few words as can be."""
+    number = Counter(_trouble_word(row) for row in rows)
+    return ", ".join(f"{number[word]} {word}" for word in _TROUBLE if number[word])
+
+
+def _trouble_word(row: CheckpointRow) -> str:
+    if row.kind == "missing":
+        return "not saved"
+    if row.source is None or row.kind == "removed":
+        return ""
+    if row.kind == "gone":
+        return "changed" if row.source.replaced else "missing"
+    if row.problem:
+        return "unknown" if row.source.complete is None else "bad"
+    return "suspect" if row.remark else ""
 
 
 def _attempts(snapshot: RunSnapshot) -> tuple[tuple[int, str], ...]:
@@ -161,7 +172,7 @@ def best_checkpoint(snapshot: RunSnapshot) -> Checkpoint | None:
     comes."""
     global _ranked
     status = snapshot.status
-    if status is None or not any(one.complete and one.finite for one in status.checkpoints):
+    if status is None or not any(one.was_good for one in status.checkpoints):
         return None
     first_steps = [(one.attempt, one.first_step) for one in status.attempts]
     bad = snapshot.loss.first_nonfinite_step
@@ -220,7 +231,7 @@ def _remark(one: Checkpoint, untrusted: int | None, later: AttemptStatus | None)
 def _problem(one: Checkpoint) -> str:
     """One sentence: deleted, or what verifying the file found; a problem of its state comes last."""
     if one.missing:
-        return one.replaced or GONE
+        return one.replaced or clean(one.problem, 200) or MISSING
     if one.problem:
         return clean(one.problem, 200)
     if one.size_bytes == 0:

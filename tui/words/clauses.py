@@ -7,6 +7,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from runner.model import RunSnapshot
+from runner.model.checkpoint import CHANGED
 from runner.model.lean import dataclass
 from runner.model.units import count
 from tui.kit import glyphs
@@ -122,13 +123,19 @@ def still_good(snapshot: RunSnapshot) -> Clause:
 def file_clauses(snapshot: RunSnapshot) -> tuple[Clause, ...]:
     """Checkpoints that are missing or not usable; which ones is in the table."""
     written = current_checkpoints(snapshot)
-    gone = sum(c.missing and not c.removed for c in written)
+    gone = sum(c.missing and not (c.removed or c.replaced) for c in written)
+    changed = sum(c.missing and c.replaced is not None for c in written)
+    unknown = sum(c.unseen and not c.missing for c in written)
     bad = sum(
         not (c.missing or c.removed) and (c.complete is False or c.finite is False) for c in written
     )
     found = []
     if gone:
-        found.append(Clause(f"{count(gone, 'checkpoint')} deleted, not by the trainer", "bad"))
+        found.append(Clause(f"{count(gone, 'checkpoint')} missing", "bad"))
+    if changed:
+        found.append(Clause(f"{count(changed, 'checkpoint')} {CHANGED}", "bad"))
     if bad:
         found.append(Clause(f"{count(bad, 'checkpoint')} not usable", "bad"))
+    if unknown:
+        found.append(Clause(f"{count(unknown, 'checkpoint')} cannot be checked now", "warn"))
     return tuple(found)

@@ -129,12 +129,12 @@ def rank_runs(leaders: Sequence[Candidate | None]) -> tuple[tuple[int, Candidate
 def usable_checkpoints(
     checkpoints: Sequence[Checkpoint], series: LossSeries | None = None
 ) -> list[Checkpoint]:
-    """Complete, finite, existing, and before the first untrusted step; a final file replaces the step's own
-    file with the same weights."""
+    """Complete, finite, not reported missing, and before the first untrusted step; a final file replaces the
+    step's own file with the same weights."""
     limit = first_untrusted_step(series)
     good = [
         c for c in checkpoints
-        if c.complete and c.finite and not (c.removed or c.missing)
+        if c.was_good and not (c.removed or c.missing)
         and (limit is None or (c.step is not None and c.step < limit))
     ]  # fmt: skip
     final = {(c.step, c.attempt) for c in good if c.final}

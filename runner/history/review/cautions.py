@@ -55,9 +55,7 @@ def cautions_of(
     """By path, and how many of them are serious. `written`: including deleted files: their norms are kept."""
     norms = [norm for c in usable if (norm := finite(c.norm)) is not None]
     good = sorted(
-        (c.step, c.attempt)
-        for c in written
-        if c.complete and c.finite and c.norm is not None and c.step
+        (c.step, c.attempt) for c in written if c.was_good and c.norm is not None and c.step
     )
     found, largest = {}, max(norms, default=0.0)
     for one in usable:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from runner.analysis.smoke import BUSY_PERCENT
 from runner.history.review.model import Review
 from runner.model import Checkpoint, CheckResult, Outcome
+from runner.model.checkpoint import MISSING
 from runner.model.units import count, duration, file_size, some
 from runner.model.units import loss as loss_text
 from runner.trainers.names import unmarked_name
@@ -93,17 +94,14 @@ def file_words(one: Checkpoint | None, review: Review) -> tuple[str, bool | None
     """(description, is it good); None: unknown."""
     if one is None:
         return "was never written", False
-    now = review.sizes_now.get(one.path)
     if one.removed:
         return "deleted by the trainer, as configured", True
     if review.never_seen(one):
         return one.problem or "not found", None
     if one.replaced is not None:
         return f"was {one.replaced}", False
-    if one.missing or (now is None and one.path in review.sizes_now):
-        return "is gone", False
-    if now is not None and one.size_bytes is not None and now != one.size_bytes:
-        return f"has changed since: {now:,} bytes, not {one.size_bytes:,}", False
+    if one.missing:
+        return one.problem or MISSING, False
     if one.complete is False:
         return one.problem or "not complete", False
     if one.finite is False:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from runner.model import Checkpoint, RunSpec
-from runner.store.identity import without_replaced
 from runner.store.journal import Unreadable, read_json
 from runner.store.norms import read_status
+from runner.store.own_files import OwnFiles, as_recorded
 from runner.store.rundir import RunDir
 
 BEST, FINAL = "best", "final"
@@ -34,12 +35,12 @@ def choose(run_path: Path, which: str = BEST) -> Chosen:
         spec, status = read_json(run.spec, RunSpec), read_status(run)
     except Unreadable as error:
         raise NotChosen(f"run {run.id} cannot be read: {error}") from None
-    written = without_replaced(status, Path(spec.cwd), run.path).checkpoints
-    there = [c for c in written if not (c.removed or c.missing)]
-    replaced = [c for c in written if c.replaced]
+    written = OwnFiles(run.path).checked(as_recorded(status), spec, math.inf).checkpoints
+    lost = [c for c in written if c.missing or c.unseen]
+    there = [c for c in written if not (c.removed or c.missing or c.unseen)]
     if not there:
-        gone = f": {replaced[0].name} was {replaced[0].replaced}" if replaced else ""
-        raise NotChosen(f"run {run.id} has no checkpoint that still exists{gone}")
+        gone = f": {_lost_words(lost[0])}" if lost else ""
+        raise NotChosen(f"run {run.id} has no checkpoint that can be exported{gone}")
     # available names, the newest ones if there are many
     names = ", ".join([str(c.step) if c.step is not None else c.name for c in there][-12:])
     why: tuple[str, ...] = ()
@@ -54,12 +55,19 @@ def choose(run_path: Path, which: str = BEST) -> Chosen:
     elif found := [c for c in there if _is_meant(c, which)]:
         # of one step in two attempts, the training continued with the newer one
         chosen = max(found, key=lambda c: (c.attempt, c.final, c.saved_at))
-    elif lost := [c for c in replaced if _is_meant(c, which)]:
-        told = f"{lost[0].name} of run {run.id} was {lost[0].replaced}"
-        raise NotChosen(f"{told}: it cannot be exported")
+    elif meant := [c for c in lost if _is_meant(c, which)]:
+        raise NotChosen(
+            f"{_lost_words(meant[0])}, so it cannot be exported: run {run.id} has {names}"
+        )
     else:
         raise NotChosen(f"run {run.id} has no checkpoint {which!r}: it has {names}")
     return Chosen(chosen, Path(spec.cwd) / chosen.path, why)
+
+
+def _lost_words(one: Checkpoint) -> str:
+    if one.replaced:
+        return f"{one.name} was {one.replaced}"
+    return f"{one.name} is {one.problem}" if one.missing else f"{one.name} {one.problem}"
 
 
 def _is_meant(one: Checkpoint, which: str) -> bool:

@@ -27,6 +27,7 @@ from runner.model.events import StepShown, SubsetSeen
 from runner.state.evidence import Images
 from runner.state.lineage import superseded
 from runner.state.losses import LossFacts, StepTable, loss_facts, read_steps
+from runner.store.own_files import as_recorded
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir
 from runner.store.schema import refuse_newer
@@ -44,6 +45,7 @@ def review_of(path: Path, final: Status | None = None, *, dataset: bool = True) 
     refuse_newer(RunDir(path))
     snapshot = RunReader(path, console=False).read_all()
     if final is not None:
+        final = as_recorded(final)
         snapshot = replace(snapshot, status=final, state=final.state, outcome=final.outcome)
     looks = _Looks()
     review = _inside(RunDir(path), snapshot, looks)

@@ -225,11 +225,8 @@ _WITHOUT = {"remark": "", "loss": UNKNOWN, "norm": UNKNOWN}
 
 
 def _remarks(c: Checkpoint, review: Review) -> str:
-    gone = c.missing or (not c.removed and review.sizes_now.get(c.path, 0) is None)
-    gone = gone and not review.never_seen(c)
-    fate = "deleted by the trainer" if c.removed else c.replaced or ("GONE" if gone else "")
-    problem = c.problem if c.problem != c.replaced else ""
-    return "; ".join(text for text in (fate, problem, c.remark) if text)
+    fate = "deleted by the trainer" if c.removed else ""
+    return "; ".join(text for text in (fate, c.problem, c.remark) if text)
 
 
 def best(review: Review) -> Iterator[Block]:

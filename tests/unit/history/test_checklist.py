@@ -18,6 +18,7 @@ from runner.model import (
     Outcome,
     Overwrite,
 )
+from runner.model.checkpoint import CHANGED
 from tests import builders as b
 from tests import reviews
 
@@ -58,13 +59,13 @@ def test_a_good_run_names_its_five_files_with_their_sizes() -> None:
     [
         ({"complete": False, "problem": "cut off: 5 bytes"}, "cut off: 5 bytes"),
         ({"finite": False, "problem": "528 of 792 tensors hold NaN"}, "528 of 792"),
-        ({"missing": True}, "is gone"),
-        ({"path": "/elsewhere", "size_bytes": 5}, "has changed since: 7 bytes, not 5"),
+        ({"missing": True}, "missing, not deleted by the trainer"),
+        ({"missing": True, "replaced": CHANGED}, "was changed since it was checked"),
     ],
 )
 def test_one_bad_file_is_named_with_what_is_wrong(changes: dict[str, object], words: str) -> None:
     review = files(reviews.good(), 1, **changes)
-    found = point(replace(review, sizes_now={**review.sizes_now, "/elsewhere": 7}), "expected file")
+    found = point(review, "expected file")
     assert found.status == "fail" and words in found.evidence
     assert "4 of 5 files" in found.evidence and "spyke-step00000400" in found.evidence
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,15 +17,20 @@ from runner.checkpoints.checkpoint_facts import looked_at
 from runner.checkpoints.export import ExportRefused, export_file
 from runner.checkpoints.verify import verify
 from runner.control.resume_source import ResumeRequest, choose
-from runner.model import Checkpoint, Expectation, RunState, Status
+from runner.model import Checkpoint, Expectation, RunSpec, RunState, Status
+from runner.model.checkpoint import CHANGED
 from runner.store.identity import (
-    REPLACED,
     is_same,
     is_same_state,
     record_replacement,
     state_stamp,
-    without_replaced,
 )
+from runner.store.own_files import OwnFiles
+
+
+def without_replaced(status: Status, cwd: Path, run: Path) -> Status:
+    spec = RunSpec("r", "r", (), str(cwd), {}, 0.0, socket.gethostname())
+    return OwnFiles(run).checked(status, spec, math.inf)
 
 
 def write(path: Path, value: float = 0.5, metadata: dict[str, str] | None = None) -> None:
@@ -120,7 +127,7 @@ def test_an_old_run_does_not_vouch_for_the_file_and_names_the_run_that_wrote_it(
     )  # fmt: skip
     os.utime(path, (5000, 5000))  # somebody else wrote it since
     (one,) = without_replaced(status, tmp_path, folder).checkpoints
-    assert one.replaced == REPLACED
+    assert one.replaced == CHANGED
 
 
 def test_a_short_run_right_after_another_is_known_by_its_record_not_by_a_coarse_time(
@@ -147,10 +154,10 @@ def test_a_replaced_file_is_not_exported_and_not_resumed_from(path: Path, tmp_pa
     write(path, 0.75)
     target = tmp_path / "to"
     target.mkdir()
-    with pytest.raises(ExportRefused, match="replaced later"):
+    with pytest.raises(ExportRefused, match=CHANGED):
         export_file(path, target, known=one, force=True)
     assert list(target.iterdir()) == []
-    with pytest.raises(Refused, match="replaced later"):
+    with pytest.raises(Refused, match=CHANGED):
         choose((one,), ResumeRequest())
 
 

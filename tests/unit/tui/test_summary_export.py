@@ -71,7 +71,7 @@ def test_the_best_one_comes_with_its_reasons(run: RunDir) -> None:
 
 @pytest.mark.parametrize("which", ["600", "final", "none-such", "²"])
 def test_what_is_not_there_is_one_sentence_with_what_is(run: RunDir, which: str) -> None:
-    with pytest.raises(NotChosen, match="it has 200, 400"):
+    with pytest.raises(NotChosen, match="has 200, 400"):
         choose(run.path, which)
 
 

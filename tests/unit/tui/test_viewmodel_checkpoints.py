@@ -68,9 +68,9 @@ def test_a_resume_that_ended_well_misses_nothing_that_could_not_come() -> None:
 
 def test_trouble_is_counted_in_the_title_and_told_in_the_row_at_80_columns() -> None:
     shown = s.troubled_files()
-    assert table(shown).trouble == "1 deleted, 3 bad, 1 suspect"
+    assert table(shown).trouble == "1 missing, 3 bad, 1 suspect"
     rows = told(shown)
-    assert "✗    150  72.1 MB  deleted, not by the trainer" in rows[150]
+    assert "✗    150  missing, not deleted by the trainer" in rows[150]
     assert "truncated: 41.2 of 72.1 MB" in rows[200]
     assert "528 of 792 tensors are not finite" in rows[250]
     assert "state: optimizer.bin is cut off" in rows[400]
@@ -215,7 +215,7 @@ def test_right_after_a_save_nothing_is_missing_while_the_status_is_older_than_th
     known = replace(ahead, status=replace(snapshot.status, step=203))
     table = checkpoint_table(known, b.NOW)
     row = next(row for row in table.rows if row.step == 200)
-    assert (row.kind, row.age, table.trouble) == ("missing", "not saved", "1 missing")
+    assert (row.kind, row.age, table.trouble) == ("missing", "not saved", "1 not saved")
 
 
 # --------------------------------------------------------------------------- the best so far
