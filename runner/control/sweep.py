@@ -25,12 +25,13 @@ from runner.control.orders import Refused
 from runner.control.queueing import QueueRequest, refuse_bad_slots
 from runner.control.submit import submit_many
 from runner.control.sweep_dataset import overridden, refuse_keys
+from runner.control.sweep_existing import NOTHING, Found, differing, find
 from runner.control.sweep_plan import Combination, combinations, named, read_sweep
-from runner.model import Approval, CheckResult, Forecast, RunSnapshot
+from runner.model import Approval, CheckResult, Forecast
 from runner.model.preview import Existing
 from runner.model.units import file_size
 from runner.preflight.checks.output import free_bytes
-from runner.preflight.existing_files import NO_CONSENT, Consent, existing_files, writers
+from runner.preflight.existing_files import NO_CONSENT, Consent
 from runner.preflight.registry import in_order
 from runner.store.registry import list_runs, live_targets
 from runner.store.rundir import RunDir
@@ -47,15 +48,28 @@ _WITHOUT_EFFECT = {
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """`name`: its output_name; `settings`: those that differ; `existing`: files it would overwrite; `rival`:
-    the id of a live or queued run that writes the same files, "" for none."""
+    """`name`: its output_name; `settings`: those that differ; `found`: what exists of it."""
 
     name: str
     settings: tuple[tuple[str, str], ...]
     config: Config
     forecast: Forecast
-    existing: tuple[Existing, ...] = ()
-    rival: str = ""
+    found: Found = NOTHING
+
+    @property
+    def existing(self) -> tuple[Existing, ...]:
+        """Files it would overwrite."""
+        return self.found.files
+
+    @property
+    def run(self) -> str:
+        """The ID of the run that writes or wrote them, "" for none."""
+        return self.found.run
+
+    @property
+    def rival(self) -> str:
+        """The same, of a live or queued one."""
+        return self.found.run if self.found.live else ""
 
     @property
     def taken(self) -> bool:
@@ -103,8 +117,9 @@ def plan_sweep(
     fixed = [word for word in found[0].words if word.partition("=")[0] in single]
     usual = _changed(config, fixed, base)
     approval, closed = _approval(usual, force)
-    targets = live_targets()
-    runs = tuple(_planned(config, usual, one, base, targets) for one in found)
+    runs = tuple(_planned(config, usual, one, base) for one in found)
+    exist = find([(one.config, one.forecast) for one in runs], live_targets())
+    runs = tuple(replace(one, found=some) for one, some in zip(runs, exist, strict=True))
     steps = {one.forecast.steps for one in runs}
     warnings = list(_warnings(usual, runs))
     if config.expect.steps is not None and len(steps) > 1:
@@ -112,6 +127,7 @@ def plan_sweep(
         runs = tuple(replace(one, config=_without_steps(one.config)) for one in runs)
     group = ""
     if missing:
+        _refuse_other_settings(runs)
         group, runs = _group_of(runs), tuple(one for one in runs if not one.taken)
         if not runs:
             raise ValueError(f"nothing is missing: all {len(found)} runs exist")
@@ -121,10 +137,20 @@ def plan_sweep(
 
 def _group_of(runs: Sequence[PlannedRun]) -> str:
     """Of those that exist; "" if they are of several groups, or of none."""
-    files = writers([file.path for one in runs for file in one.existing])
-    ids = {*(one.rival for one in runs), *files.values()}
+    ids = {one.run for one in runs}
     groups = {one.group for one in list_runs() if one.id in ids}
     return groups.pop() if len(groups) == 1 else ""
+
+
+def _refuse_other_settings(runs: Sequence[PlannedRun]) -> None:
+    """Raises ValueError: what exists under that name is another run."""
+    other = [one for one in runs if one.found.differs]
+    if other:
+        first, more = other[0], f", and so do {len(other) - 1} more" if len(other) > 1 else ""
+        raise ValueError(
+            f"{first.name} exists with other settings, {differing(first.found)}: run {first.run}{more}; "
+            "choose another output_name"
+        )
 
 
 def _changed(config: Config, words: Sequence[str], base: Path) -> Config:
@@ -146,7 +172,6 @@ def _planned(
     usual: Config,
     one: Combination,
     base: Path,
-    targets: Mapping[tuple[str, str | None], RunSnapshot],
 ) -> PlannedRun:
     """Raises ConfigError, ValueError: which combination is wrong, and why."""
     _, usual_name = target_of(usual)
@@ -156,13 +181,7 @@ def _planned(
     except ConfigError as error:
         raise ValueError(f"{name} is not valid: {error.problems[0].text}") from None
     changed = replace(changed.changed({"output_name": name}), name=named(config.name, one.suffix))
-    forecast = forecast_of(changed)
-    folder, output_name = target_of(changed)
-    rival = targets.get((os.path.realpath(folder), output_name)) if folder is not None else None
-    existing = existing_files(folder, output_name, forecast)
-    return PlannedRun(
-        name, one.settings, changed, forecast, existing, rival.id if rival is not None else ""
-    )
+    return PlannedRun(name, one.settings, changed, forecast_of(changed))
 
 
 def _without_steps(config: Config) -> Config:

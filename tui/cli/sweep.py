@@ -12,6 +12,7 @@ from runner.config.errors import ConfigError
 from runner.config.hiding import shown_value
 from runner.control import sweep
 from runner.control.sweep import PlannedRun, SweepPlan
+from runner.control.sweep_existing import differing
 from runner.control.sweep_plan import shown
 from runner.model import CheckResult
 from runner.model.refusal import Refusal
@@ -111,6 +112,8 @@ def _figures(one: PlannedRun) -> list[str]:
 def _exists(one: PlannedRun) -> str:
     if one.rival:
         return f"run {clean(one.rival)}"
+    if one.found.differs:
+        return "other settings"
     return count(len(one.existing), "file") if one.existing else ""
 
 
@@ -125,7 +128,8 @@ def sweep_object(plan: SweepPlan, made: Sequence[RunDir] = ()) -> dict[str, Any]
             "bytes": one.forecast.size_bytes,
             "seconds": one.forecast.duration_s,
             "existing": [file.path for file in one.existing],
-            "written_by": one.rival or None,
+            "written_by": one.run or None,
+            "other_settings": [change.name for change in one.found.differs],
         }
         for one, run in zip_longest(plan.runs, made)
     ]
@@ -141,15 +145,19 @@ def _refuse_taken(plan: SweepPlan, options: argparse.Namespace) -> None:
     files = [one for one in plan.runs if one.existing and not one.rival]
     if options.force:
         files = []
-    refused = [f"{one.name} is run {one.rival}, which has not ended" for one in rivals]
+    refused = [f"{one.name} is run {one.rival}, which has not ended{_other(one)}" for one in rivals]
     refused += [
-        f"{one.name} would overwrite {some([f.name for f in one.existing])}" for one in files
+        f"{one.name} would overwrite {some([f.name for f in one.existing])}{_other(one)}"
+        for one in files
     ]
     if not refused:
         return
     left = len(plan.runs) - sum(one.taken for one in plan.runs)
+    other = any(one.found.differs for one in plan.runs)
     advice = (
-        f"--missing queues only the other {left}" if left else "change output_name or the values"
+        f"--missing queues only the other {left}"
+        if left and not other
+        else "change output_name or the values"
     )
     if files:
         advice += ", --force REASON overwrites files"
@@ -157,6 +165,13 @@ def _refuse_taken(plan: SweepPlan, options: argparse.Namespace) -> None:
     raise Fail(
         f"nothing was started, {len(refused)} of {count(len(plan.runs), 'run')} exist:{listed}\n{advice}"
     )
+
+
+def _other(one: PlannedRun) -> str:
+    if not one.found.differs:
+        return ""
+    whose = "" if one.rival else f" of run {one.run}"
+    return f"{whose}, with other settings: {differing(one.found)}"
 
 
 def _checked(plan: SweepPlan, force: str | None) -> dict[str, tuple[CheckResult, ...]]:
@@ -197,6 +212,8 @@ def _queued(
             counted(f"queued {len(made)} of {count(len(plan.runs), 'run')}")
     except (Refusal, KeyboardInterrupt) as error:
         counted("")
+        if len(made) == len(plan.runs):
+            return made
         why = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
         raise Fail(
             f"{len(made)} of {count(len(plan.runs), 'run')} are queued as {plan.group}, "

@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from runner.control import begin, launch
+from runner.control import begin
 from runner.control.gate import approve
-from runner.control.launch import StartRefused
 from runner.control.orders import Refused
 from runner.control.submit import Submission
-from runner.control.sweep import SweepPlan, create, plan_sweep
-from runner.model import RunSpec, RunState, Status
-from runner.store.journal import read_json, write_json
-from runner.store.liveness import take_lock
+from runner.control.sweep import create
+from runner.model import RunSpec
+from runner.store.journal import read_json
 from runner.store.rundir import RunDir, runs_root
+from tests.unit.control.sweeping import plan
 from tests.unit.control.test_gate import PROJECT, smoke_run
-from tests.unit.trainers.dataset.dataset_images import write_png
 
 # ----------------------------------------------------------------- the plan
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    (tmp_path / "plasma.toml").write_text(PROJECT)
-    (tmp_path / "dataset.toml").write_text(
-        '[[datasets]]\nresolution = 64\n[[datasets.subsets]]\nimage_dir = "images"\n'
-    )
-    write_png(tmp_path / "images" / "one.png")
-    return tmp_path
-
-
-def plan(project: Path, *words: str, force: str | None = "a test", **how: bool) -> SweepPlan:
-    config = begin.load(project / "plasma.toml")
-    words = words or ("learning_rate=1e-3,1e-4", "network_dim=4,8")
-    return plan_sweep(config, words, project, force=force, **how)
 
 
 def test_each_run_has_the_flags_of_its_combination_and_its_own_name(project: Path) -> None:
@@ -158,61 +137,6 @@ def test_one_approved_smoke_test_counts_for_all_runs_and_each_says_what_differs(
         assert spec.approval.smoke_run == smoke.id
         assert spec.approval.settings_key != spec.settings_key
         assert spec.approval.reason.endswith(f"share; here network_dim={size}")
-
-
-# ----------------------------------------------------------------- twice, and half
-
-
-@pytest.fixture
-def no_processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[RunDir]]:
-    """Runs that would have got a supervisor; the test holds their locks, so they count as running."""
-    started: list[RunDir] = []
-    locks: list[int] = []
-
-    def supervised(run: RunDir, _wait_s: float, **_: object) -> None:
-        started.append(run)
-        write_json(run.status, Status(RunState.RUNNING, 1, time.time()))
-        locks.append(take_lock(run.lock) or -1)
-
-    monkeypatch.setattr(launch, "start_supervisor", lambda *_: None)
-    monkeypatch.setattr(launch, "_await_supervisor", supervised)
-    yield started
-    for lock in locks:
-        os.close(lock)
-
-
-def test_a_second_identical_sweep_finds_every_run_of_the_first(
-    project: Path, no_processes: list[RunDir]
-) -> None:
-    made = list(create(plan(project), {}))
-    assert [one.rival for one in plan(project).runs] == [run.id for run in made]
-    with pytest.raises(ValueError, match="nothing is missing: all 4 runs exist"):
-        plan(project, missing=True)
-
-
-def test_a_sweep_killed_halfway_is_completed_in_its_own_group(
-    project: Path, no_processes: list[RunDir]
-) -> None:
-    first = plan(project)
-    half = create(first, {})
-    made = [next(half), next(half)]
-    half.close()
-    again = plan(project, missing=True)
-    assert again.group == first.group
-    assert [one.name for one in again.runs] == [one.name for one in first.runs[2:]]
-    assert len(list(create(again, {}))) == 2
-    assert len(no_processes) == len(made) + 2
-
-
-def test_a_run_that_cannot_be_created_ends_the_sweep_with_those_before_it(
-    project: Path, no_processes: list[RunDir]
-) -> None:
-    found = plan(project)
-    list(create(plan(project, "learning_rate=1e-4,2", "network_dim=4,16"), {}))
-    made = []
-    with pytest.raises(StartRefused, match="is writing 'spyke-lr1e-4-dim4'"):
-        made.extend(create(found, {}))
-    assert len(no_processes) == 4 + 2
 
 
 # ----------------------------------------------------------------- Slurm

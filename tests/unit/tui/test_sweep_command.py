@@ -164,6 +164,18 @@ def test_a_run_that_cannot_be_created_is_named_with_what_is_queued(
     assert "spyke-lr1e-4-dim4 is not: the disk is full; the same command with --missing" in told
 
 
+def test_ctrl_c_after_the_last_run_was_queued_is_too_late(
+    created: list[str], capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def create(plan: SweepPlan, *_: object, **__: object) -> Iterator[RunDir]:
+        yield from (RunDir(runs_root() / f"run-{one.name}") for one in plan.runs)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep, "create", create)
+    assert main(["sweep", *SETS, "--yes"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("spyke-sweep-")
+
+
 def test_a_secret_is_in_no_name_and_not_printed(created: list[str], capsys: Captured) -> None:
     assert main(["sweep", "--set", "env.HF_TOKEN=hf_aaaaaaaaaaaa,hf_bbbbbbbbbbbb", "--yes"]) == 2
     assert "env.HF_TOKEN is a secret" in capsys.readouterr().err
