@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.control import begin
+from runner.control import begin, launch
 from runner.control.gate import approve
+from runner.control.launch import StartRefused
 from runner.control.orders import Refused
 from runner.control.submit import Submission
 from runner.control.sweep import create
