@@ -57,13 +57,18 @@ class RetryPlan:
 
 
 def plan_retry(
-    snapshot: RunSnapshot, changes: Sequence[str] = (), *, restart: bool = False
+    snapshot: RunSnapshot,
+    changes: Sequence[str] = (),
+    *,
+    restart: bool = False,
+    unchanged: bool = False,
 ) -> RetryPlan:
-    """`changes`: FLAG=VALUE; empty: the fix for the run's cause. `restart`: from the beginning, even
-    if something good was saved. Raises Refused."""
+    """`changes`: FLAG=VALUE; empty: the fix for the run's cause, or, if `unchanged`, none. `restart`: from the
+    beginning, even if something good was saved. Raises Refused."""
     spec, status = ended_run(snapshot, "tried again")
-    words = tuple(changes) or (status.cause.changes if status.cause is not None else ())
-    if not words and (status.cause is None or status.cause.key != NOT_STARTED):
+    cure = status.cause.changes if status.cause is not None and not unchanged else ()
+    words = tuple(changes) or cure
+    if not (words or unchanged) and (status.cause is None or status.cause.key != NOT_STARTED):
         raise Refused(_no_cure(snapshot.id, status.cause))
     run = RunDir(Path(snapshot.path))
     why = "as asked for" if restart else "nothing was saved"

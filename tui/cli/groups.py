@@ -58,8 +58,8 @@ def _stop(paths: Sequence[Path], options: argparse.Namespace) -> bool:
 
 
 def resume_group(paths: Sequence[Path], group: str, options: argparse.Namespace) -> int:
-    """Every run that has ended without success; one that never started begins as a new run of the group. As in
-    a sweep they wait for a slot (with Slurm, that is the queue)."""
+    """Every run that has ended without success; one that never started, or saved nothing, begins as a new run
+    of the group. As in a sweep they wait for a slot (with Slurm, that is the queue)."""
     if options.source is not None:
         raise Fail("--from names a checkpoint of one run: resume that run alone", WRONG_USE)
     good, begun, planned = True, list[Path](), list[dict[str, object]]()
@@ -71,7 +71,7 @@ def resume_group(paths: Sequence[Path], group: str, options: argparse.Namespace)
             say(f"{path.name}: {why}")
             continue
         try:
-            if never_started(snapshot):
+            if never_started(snapshot) or _saved_nothing(snapshot, options):
                 new = _from_the_beginning(snapshot, options)
             else:
                 found = plan_resume(snapshot, changes=options.set)
@@ -96,6 +96,13 @@ def never_started(snapshot: RunSnapshot) -> bool:
     return cause is not None and cause.key == NOT_STARTED
 
 
+def _saved_nothing(snapshot: RunSnapshot, options: argparse.Namespace) -> bool:
+    """Then only step 0 is left to begin from. What diverged would diverge again with the same settings."""
+    status = snapshot.status
+    again = snapshot.outcome is not Outcome.DIVERGED or bool(options.set)
+    return snapshot.spec is not None and status is not None and not status.checkpoints and again
+
+
 def _no_resume(snapshot: RunSnapshot, again: Mapping[str | None, str]) -> str:
     """Why a run needs none; "" if it does. `again`: the retry of a run, by its id."""
     if snapshot.state in LIVE or snapshot.outcome is Outcome.SUCCEEDED:
@@ -105,7 +112,7 @@ def _no_resume(snapshot: RunSnapshot, again: Mapping[str | None, str]) -> str:
 
 def _from_the_beginning(snapshot: RunSnapshot, options: argparse.Namespace) -> Path:
     """Raises Refused."""
-    found = plan_retry(snapshot, options.set)
+    found = plan_retry(snapshot, options.set, unchanged=True)
     if options.dry_run:
         say(f"{snapshot.id}: starts from step 0 as a new run")
         return Path(snapshot.path)

@@ -96,6 +96,13 @@ def test_restart_is_obeyed(tmp_path: Path) -> None:
     assert found.resume is None and "as asked for" in told(found)
 
 
+def test_a_start_again_without_changes_leaves_the_fix_out(tmp_path: Path) -> None:
+    found = plan_retry(failed(stopped(tmp_path, step=0)), unchanged=True)
+    assert found.plan is not None and "--cache_latents" not in found.plan.command
+    assert found.preview.changes == ()
+    assert plan_retry(failed(stopped(tmp_path, step=0), None), unchanged=True).spec is not None
+
+
 def test_what_was_in_force_already_is_no_cure(tmp_path: Path) -> None:
     flags = ("--seed=42", "--cache_latents")
     for points in ((), (checkpoint(tmp_path, 400),)):

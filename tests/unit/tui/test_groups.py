@@ -207,6 +207,34 @@ def test_a_run_of_the_group_that_never_started_begins_as_a_new_run_and_only_once
     assert told[1] == f"{second.name}: retried as {first.name}"
 
 
+@pytest.mark.parametrize("outcome", [Outcome.STOPPED, Outcome.FAILED, Outcome.KILLED])
+def test_a_run_of_the_group_that_saved_nothing_starts_again(
+    outcome: Outcome, capsys: Captured
+) -> None:
+    second = saved_nothing(outcome)
+    assert main(["resume", GROUP, "--dry-run"]) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert told[1] == f"{second.name}: starts from step 0 as a new run"
+
+
+def test_a_run_of_the_group_that_diverged_is_not_started_again_unchanged(capsys: Captured) -> None:
+    second = saved_nothing(Outcome.DIVERGED)
+    assert main(["resume", GROUP, "--dry-run"]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told[1].startswith(f"{second.name}: nothing was saved to resume from")
+    assert main(["resume", GROUP, "--dry-run", "--set", "learning_rate=1e-6"]) == 0
+
+
+def saved_nothing(outcome: Outcome) -> Path:
+    """The second run of a group, which has trained some steps."""
+    _, second = a_group([RunState.ENDED] * 2)
+    never_started(second)
+    status = read_json(RunDir(second).status, Status)
+    cause = Cause("out_of_memory", "", "", changes=("gradient_checkpointing=true",))
+    write_json(RunDir(second).status, replace(status, outcome=outcome, cause=cause, step=40))
+    return second
+
+
 def test_a_checkpoint_to_resume_from_is_of_one_run_only(capsys: Captured) -> None:
     a_group([RunState.ENDED] * 2)
     assert main(["resume", GROUP, "--from", "200"]) == 2
