@@ -1,8 +1,8 @@
 """The locks of slots: a slot is taken by the kernel's lock on its file, so no crash blocks it.
 
 A queued run holds its slots alone (EX), by its supervisor and by the keeper, as long as the training lives. A
-plain start takes a shared lock if it can, so that the queue waits for it. The lines of a lock file name its
-holders: a training that outlived both of its processes still occupies its slot.
+plain start takes a shared lock, or claims it until it can, so that the queue waits for it. The lines of a lock
+file name its holders: a training that outlived both of its processes still occupies its slot.
 
 Few imports: see `runner.store.queue`.
 """
@@ -121,6 +121,18 @@ def share(folder: Path, slot: Slot, holder: Holder) -> Held | None:
         return None
     _write(fd, holder, [one for one in holders(fd) if not one.alone][-20:])
     return Held(slot.name, fd)
+
+
+def claim(folder: Path, slot: Slot, holder: Holder) -> None:
+    """For a plain start whose slot a queued run holds: afterwards it is not free as long as this training
+    lives. Raises OSError."""
+    fd = open_lock(_path(folder, slot.name))
+    try:
+        if holder not in holders(fd):
+            line = f"{json.dumps(asdict(holder))}\n".encode()
+            os.pwrite(fd, line, os.fstat(fd).st_size)
+    finally:
+        os.close(fd)
 
 
 def retake(folder: Path, holder: Holder) -> list[Held]:

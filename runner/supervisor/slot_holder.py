@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 from runner.config.slot_needs import needs_of
 from runner.hardware.list_gpus import usable
-from runner.model import HardwareSample
+from runner.model import AttemptPlan, HardwareSample
 from runner.process.spawn import shell_environment
 from runner.store import queue, slot_locks, slots
 from runner.store.slot_locks import Held, Holder
-from runner.store.slots import BadSlots, Gpu
+from runner.store.slots import BadSlots, Gpu, Slot
 from runner.supervisor.context import AttemptContext
 
 #: how long a plain start may look for its GPUs before the queue continues
@@ -62,21 +62,15 @@ class SlotHolder:
             self.release()
 
     def _share(self, sample: HardwareSample, holder: Holder) -> None:
-        gpus = [Gpu(*one) for one in usable(sample.gpus)]
         env = shell_environment()
-        try:
-            usable_slots = slots.offered(gpus, env.get(slots.VARIABLE, ""))
-            wanted = slots.units(usable_slots, needs_of(self._context.plan, env))
-        except BadSlots:
-            wanted = []
-        taken: set[str] = set()
+        wanted = _by_default([Gpu(*one) for one in usable(sample.gpus)], env, self._context.plan)
         for fits in wanted:
-            for slot in fits:
-                if slot.name not in taken:
-                    taken.add(slot.name)
-                    if (held := slot_locks.share(self._folder, slot, holder)) is not None:
-                        self._held.append(held)
-                    break
+            shares = (slot_locks.share(self._folder, slot, holder) for slot in fits)
+            held = next((one for one in shares if one is not None), None)
+            if held is not None:
+                self._held.append(held)
+            else:
+                slot_locks.claim(self._folder, fits[0], holder)
         self._begun()
 
     def _begun(self) -> None:
@@ -90,6 +84,20 @@ class SlotHolder:
         slot_locks.release(self._held)
         self._held = []
         self._begun()
+
+
+def _by_default(gpus: list[Gpu], env: dict[str, str], plan: AttemptPlan) -> list[list[Slot]]:
+    """The slots of the GPUs that a training without the queue uses: those that it names, else the first ones.
+    A list of GPUs in PLASMA_SLOTS is not for it."""
+    wish, needs = env.get(slots.VARIABLE, "").strip(), needs_of(plan, env)
+    try:
+        offered = slots.offered(gpus, wish if wish.isdigit() else "")
+        if needs.gpus is not None:
+            return slots.units(offered, needs)
+    except BadSlots:
+        return []
+    first = list(dict.fromkeys(slot.gpu for slot in offered))[: needs.count]
+    return [[slot for slot in offered if slot.gpu == gpu] for gpu in first]
 
 
 def _answered(sample: HardwareSample) -> bool:

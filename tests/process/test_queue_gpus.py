@@ -123,6 +123,26 @@ def test_a_plain_start_keeps_its_gpu_from_the_queue(output: Path, driver: Path) 
         wait_end(run)
 
 
+def test_a_plain_start_beside_a_queued_run_claims_their_gpu_and_no_other(
+    output: Path, driver: Path
+) -> None:
+    first = queued(output, *LONG, name="one")
+    assert visible(first) == FIRST
+    plain = start(output, *LONG, name="two")  # on the first GPU, as any training is
+    wait_step(plain, 1, 40)
+    third = queued(output, *LONG, name="three")
+    assert visible(third) == SECOND
+    fourth = queued(output, *LONG, name="four")
+    control.stop(first.path)
+    wait_end(first)
+    wait_for(lambda: f"still used by the training of run {plain.id}" in _reason(fourth), 40)
+    control.stop(plain.path)
+    assert visible(fourth) == FIRST
+    for run in (third, fourth):
+        control.stop(run.path)
+        wait_end(run)
+
+
 def _reason(run: RunDir) -> str:
     status = look(run).status
     return status.waiting.reason if status is not None and status.waiting is not None else ""
