@@ -54,7 +54,8 @@ BROWSER = "a browser"
 
 FREE_COMFY = "free its memory (Manager, or POST /free), or close ComfyUI"
 _UNLOAD = f"unload its checkpoint (Settings, Actions), or close {WEB_UI}"
-_WAIT = "wait for it to finish, or stop it"
+#: of trainings: nothing else helps
+WAIT = "wait for it to finish, or stop it"
 
 #: scripts of sd-scripts, kohya's musubi-tuner and of forks that keep the names
 _TRAINING_SCRIPTS = (
@@ -65,20 +66,20 @@ _TRAINING_SCRIPTS = (
 
 #: the first matching rule wins
 RULES: tuple[Rule, ...] = (
-    Rule(TRAINING, _WAIT, Hold.MODEL, scripts=("accelerate",), words=("launch",), launcher=True),
+    Rule(TRAINING, WAIT, Hold.MODEL, scripts=("accelerate",), words=("launch",), launcher=True),
     Rule(
-        TRAINING, _WAIT, Hold.MODEL, scripts=("accelerate-launch", "torchrun", "deepspeed"),
+        TRAINING, WAIT, Hold.MODEL, scripts=("accelerate-launch", "torchrun", "deepspeed"),
         launcher=True,
     ),
     Rule(
-        TRAINING, _WAIT, Hold.MODEL, launcher=True,
+        TRAINING, WAIT, Hold.MODEL, launcher=True,
         modules=("accelerate.commands.launch", "torch.distributed.run", "torch.distributed.launch"),
     ),
-    Rule(TRAINING, _WAIT, Hold.MODEL, scripts=_TRAINING_SCRIPTS),
-    Rule(TRAINING, _WAIT, Hold.MODEL, modules=("runner.embedded",)),
-    Rule("SimpleTuner", _WAIT, Hold.MODEL, scripts=("train.py",), places=("simpletuner",)),
-    Rule("OneTrainer", _WAIT, scripts=("train.py", "train_ui.py"), places=("onetrainer",)),
-    Rule("ai-toolkit", _WAIT, Hold.MODEL, scripts=("run.py",), places=("ai-toolkit",)),
+    Rule(TRAINING, WAIT, Hold.MODEL, scripts=_TRAINING_SCRIPTS),
+    Rule(TRAINING, WAIT, Hold.MODEL, modules=("runner.embedded",)),
+    Rule("SimpleTuner", WAIT, Hold.MODEL, scripts=("train.py",), places=("simpletuner",)),
+    Rule("OneTrainer", WAIT, scripts=("train.py", "train_ui.py"), places=("onetrainer",)),
+    Rule("ai-toolkit", WAIT, Hold.MODEL, scripts=("run.py",), places=("ai-toolkit",)),
     Rule("kohya_ss GUI", "close kohya_ss GUI", Hold.IDLE, scripts=("kohya_gui.py",), port=7860),
     Rule(COMFY, FREE_COMFY, programs=("comfyui", "comfyui.exe", "comfyui desktop"), port=8000),
     Rule(COMFY, FREE_COMFY, scripts=("main.py",), words=("--user-directory",), port=8000),

@@ -16,6 +16,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 from runner.files.atomic import replace_file
 from runner.files.private import FILE_MODE, open_lock, private_folder
@@ -204,15 +205,15 @@ def nothing_starts(folder: Path) -> bool:
 # --------------------------------------------------------------------------- GPUs
 
 
-def gpus_of(text: bytes) -> list[Gpu]:
+def gpus_of(found: Any) -> list[Gpu]:
     """From `[[key, kind, index], ...]`. Raises ValueError, TypeError."""
-    return [Gpu(str(key), str(kind), int(index)) for key, kind, index in json.loads(text)]
+    return [Gpu(str(key), str(kind), int(index)) for key, kind, index in found]
 
 
 def known_gpus(folder: Path) -> list[Gpu]:
     """Those that this queue has used."""
     with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
-        return gpus_of(read_bytes(folder / "gpus.json", follow=False))
+        return gpus_of(json.loads(read_bytes(folder / "gpus.json", follow=False)))
     return []
 
 

@@ -82,18 +82,19 @@ def write_status(run: RunDir, mark: Mark, reason: str = "") -> None:
 # --------------------------------------------------------------------------- GPUs
 
 
-def list_gpus() -> list[Gpu] | None:
-    """None: no answer."""
+def list_gpus() -> tuple[list[Gpu], dict[str, str]] | None:
+    """With who uses them outside this queue, by key: see `runner.hardware.list_gpus`. None: no answer."""
     from runner.process.spawn import module_command
 
     if sys.platform == "darwin":
-        return []
+        return [], {}
     try:
         found = subprocess.run(
             module_command("runner.hardware.list_gpus"),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             timeout=GPUS_TIMEOUT_S,
         )  # fmt: skip
-        return gpus_of(found.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError, TypeError):
+        answer = json.loads(found.stdout)
+        return gpus_of(answer["gpus"]), dict(answer["in_use"])
+    except (OSError, subprocess.SubprocessError, ValueError, TypeError, LookupError):
         return None

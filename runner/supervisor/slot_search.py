@@ -41,6 +41,8 @@ class SlotSearch:
         self._run, self._home = run, queue.home_of(run)
         self._gpus: list[Gpu] | None = None
         self._gpus_at = -GPUS_S
+        #: by key, who uses a GPU outside this queue
+        self._in_use: dict[str, str] = {}
         self._ahead: dict[Entry, Mark | None] = {}
         #: of this order, the slots that others may take first
         self._reserved_in: tuple[Sequence[Entry], frozenset[str] | None] = ((), None)
@@ -140,10 +142,20 @@ class SlotSearch:
         if reserved is None or not all(wanted):
             return []
         holder = Holder(str(self._run.path), mark.attempt, alone=True)
-        found = slot_locks.take(self._folder(mark), wanted, holder, self._lives)
-        if not found and not self.reason:
-            self.reason = _in_use(self._folder(mark), wanted)
-        return found
+        outside = {} if mark.force else self._in_use
+        free = [[s for s in fits if not s.gpu or s.gpu.key not in outside] for fits in wanted]
+        found = slot_locks.take(self._folder(mark), free, holder, self._lives) if all(free) else []
+        if found or self.reason:
+            return found
+        used = {slot.label: outside[slot.gpu.key] for fits in wanted for slot in fits
+                if slot.gpu and slot.gpu.key in outside}  # fmt: skip
+        reasons = [f"{label} is used outside this queue by {who}" for label, who in used.items()]
+        if all(free):
+            reasons.append(_in_use(self._folder(mark), free))
+        else:
+            self.rest_s, self._gpus_at = RETRY_S, -GPUS_S
+        self.reason = ", ".join(reasons)
+        return []
 
     def _lives(self, holder: Holder) -> bool:
         """Does a training live whose supervisor and keeper do not?"""
@@ -162,7 +174,8 @@ class SlotSearch:
         """By a child: the driver may hang, and its library is large. None: no answer, or every GPU that was
         there is gone."""
         self._gpus_at = now
-        self._gpus = list_gpus()
+        found = list_gpus()
+        self._gpus, self._in_use = found if found is not None else (None, {})
         self._reserved_in = (), None
         folder = self._folder(mark)
         if not self._gpus and not slots.wish_of(mark).isdigit() and slot_locks.known_gpus(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,16 @@ from runner.control.queueing import QueueRequest
 from runner.model import Outcome, RunState
 from runner.store.rundir import RunDir
 from tests.fake_nvml.machine import FIRST, SECOND
-from tests.process.helpers import look, spec_for, start, wait_end, wait_for, wait_step
+from tests.process.helpers import (
+    FAKE,
+    fake_command,
+    look,
+    spec_for,
+    start,
+    wait_end,
+    wait_for,
+    wait_step,
+)
 
 SHORT = ("--steps", "6", "--delay", "0.05")
 LONG = ("--steps", "600", "--delay", "0.1")
@@ -141,6 +151,27 @@ def test_a_plain_start_beside_a_queued_run_claims_their_gpu_and_no_other(
     for run in (third, fourth):
         control.stop(run.path)
         wait_end(run)
+
+
+def test_a_gpu_with_another_training_is_left_alone(output: Path, driver: Path) -> None:
+    command = fake_command(output / "by hand", "--steps", "4000", "--delay", "0.1", name="by hand")
+    script = output.parent / "train_network.py"
+    script.symlink_to(FAKE)
+    by_hand = subprocess.Popen([command[0], script, *command[3:]], stdout=subprocess.DEVNULL)
+    try:
+        driver.write_text(f"cards 2\n0.compute {by_hand.pid} {8 << 30}\n")
+        first = queued(output, *LONG, name="one")
+        assert visible(first) == SECOND
+        second = queued(output, *LONG, name="two")
+        used = f"GPU 0 is used outside this queue by another training (pid {by_hand.pid}, 8.0 GB)"
+        wait_for(lambda: _reason(second) == f"{used}, GPU 1 is used by run {first.id}", 40)
+    finally:
+        by_hand.kill()
+        by_hand.wait()
+    control.stop(second.path)
+    control.stop(first.path)
+    for run in (first, second):
+        assert wait_end(run).outcome is Outcome.STOPPED
 
 
 def _reason(run: RunDir) -> str:
