@@ -6,6 +6,7 @@ import ast
 import io
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -39,6 +40,22 @@ ENDINGS = (
     ".log",
     "",
 )
+
+
+TRAIN_ONCE = "import sys; from runner.embedded.__main__ import main; main(sys.argv[1:])"
+END_OF_FLAGS, NEXT_STATE = "--", "=== the next state ==="
+#: in one process: importing torch takes seconds
+RESUME_EACH = f"""
+import sys, traceback
+from runner.embedded.__main__ import main
+at = sys.argv.index({END_OF_FLAGS!r})
+for state in sys.argv[at + 1:]:
+    print({NEXT_STATE!r}, file=sys.stderr, flush=True)
+    try:
+        main([*sys.argv[1:at], "--resume", state])
+    except Exception:
+        traceback.print_exc()
+"""
 
 
 class Evil:
@@ -150,33 +167,36 @@ def test_the_built_in_trainer_still_reads_a_lora_of_torch(tmp_path: Path) -> Non
 def test_a_state_with_a_pickle_is_not_resumed_from(tmp_path: Path, mark: Path) -> None:
     pytest.importorskip("torch")
     write_png(tmp_path / "train" / "1_x" / "a.png")
-    command = [
-        sys.executable, "-m", "runner.embedded", "--train_data_dir", "train", "--resolution", "64",
-        "--network_module", "networks.lora", "--output_dir", "out", "--output_name", "x", "--seed", "1",
-        "--pretrained_model_name_or_path", "builtin", "--max_data_loader_n_workers", "0",
+    flags = [
+        "--train_data_dir", "train", "--resolution", "64", "--network_module", "networks.lora", "--seed", "1",
+        "--output_dir", "out", "--output_name", "x", "--pretrained_model_name_or_path", "builtin",
+        "--max_data_loader_n_workers", "0",
     ]  # fmt: skip
 
-    def train(*flags: str) -> str:
+    def train(code: str, *more: str) -> str:
         done = subprocess.run(
-            [*command, *flags], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True, text=True, timeout=300, check=False,
+            [sys.executable, "-c", code, *flags, *more], cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300,
+            check=False,
         )  # fmt: skip
         return done.stdout + done.stderr
 
-    first = train("--max_train_steps", "2", "--save_state_on_train_end")
+    first = train(TRAIN_ONCE, "--max_train_steps", "2", "--save_state_on_train_end")
     state = tmp_path / "out" / "x-state"
     assert state.is_dir(), first
     names = [path.name for path in sorted(state.iterdir()) if path.suffix in (".bin", ".pkl")]
     assert {"optimizer.bin", "random_states_0.pkl", "scheduler.bin"} <= set(names)
+    poisoned = []
     for name in names:
-        good = (state / name).read_bytes()
         for form in (raw, of_torch):
-            (state / name).write_bytes(form(mark))
-            printed = train("--max_train_steps", "4", "--resume", str(state))
-            assert "weights_only" in printed or "Weights only" in printed or "random" in printed, (
-                printed
-            )
-        (state / name).write_bytes(good)
+            poisoned.append(tmp_path / f"{name}-{form.__name__}")
+            shutil.copytree(state, poisoned[-1])
+            (poisoned[-1] / name).write_bytes(form(mark))
+    printed = train(RESUME_EACH, "--max_train_steps", "4", END_OF_FLAGS, *map(str, poisoned))
+    parts = printed.split(NEXT_STATE)[1:]
+    assert len(parts) == len(poisoned), printed
+    for part in parts:
+        assert "weights_only" in part or "Weights only" in part or "random" in part, part
 
 
 # --------------------------------------------------------------------------- the source
