@@ -16,6 +16,7 @@ from runner.model.refusal import Refusal
 from runner.process.spawn import detachment
 from runner.store import inbox
 from runner.store.attempt import has_verdict
+from runner.store.disk_clock import age_s
 from runner.store.jobs import HEARTBEAT_LIMIT_S, decided_by_cluster
 from runner.store.journal import readable
 from runner.store.liveness import lock_held
@@ -25,6 +26,9 @@ from runner.store.rundir import RunDir, runs_root
 from runner.store.schema import newer, refuse_newer
 from runner.store.starting import start_supervisor as start_supervisor
 from runner.store.unrecorded import still_runs
+
+#: how long a run on another machine is watched for a heartbeat
+ELSEWHERE_S = 5.0
 
 
 class Refused(Refusal):
@@ -86,6 +90,37 @@ def refuse_live(snapshot: RunSnapshot) -> None:
         raise Refused(f"run {snapshot.id} is queued: it starts on its own, or stop it first")
     if snapshot.state not in OVER:
         raise Refused(f"run {snapshot.id} is still {snapshot.state}: stop it first")
+    if snapshot.spec is not None and _lives_elsewhere(snapshot):
+        raise Refused(
+            f"run {snapshot.id} is still running on {snapshot.spec.host}, whose clock differs from this "
+            "machine's: stop it first"
+        )
+
+
+def is_heard_elsewhere(run: RunDir, heartbeat_at: float) -> bool:
+    """Did a process on another machine write its heartbeat lately? Its clock may differ from ours: then the
+    disk's clock decides."""
+    if abs(time.time() - heartbeat_at) < HEARTBEAT_LIMIT_S:
+        return True
+    age = age_s(run.status)
+    return age is not None and age < HEARTBEAT_LIMIT_S
+
+
+def _lives_elsewhere(snapshot: RunSnapshot) -> bool:
+    """Is a run that seems lost, by the clock here, alive on another machine? A supervisor writes its status
+    every second; a run folder that was only copied lately stays as it is."""
+    spec, status, run = snapshot.spec, snapshot.status, RunDir(Path(snapshot.path))
+    if snapshot.state is not RunState.LOST or spec is None or status is None:
+        return False
+    if spec.host == socket.gethostname() or not is_heard_elsewhere(run, status.heartbeat_at):
+        return False
+    deadline = time.monotonic() + ELSEWHERE_S
+    while time.monotonic() < deadline:
+        found = readable(run.status, Status)
+        if found is not None and found.heartbeat_at != status.heartbeat_at:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def stop(path: Path, mode: str = "default") -> Sent:
@@ -114,7 +149,7 @@ def _send(path: Path, kind: str, data: dict[str, str]) -> Sent:
         start_supervisor(RunDir(path))  # the earlier verdict was wrong
     if snapshot.state is RunState.QUEUED and snapshot.job is not None:
         return _cancel_job(path, kind, data)
-    if snapshot.state is RunState.LOST:
+    if snapshot.state is RunState.LOST and not _lives_elsewhere(snapshot):
         raise Refused(f"run {snapshot.id} is lost: no process of it is alive on this machine")
     _refuse_silent_queue(snapshot)
     adopt(path)
@@ -148,7 +183,7 @@ def _refuse_silent_queue(snapshot: RunSnapshot) -> None:
     if mark is None or snapshot.supervisor_alive or mark.host == this_host():
         return
     beat = snapshot.status.heartbeat_at if snapshot.status is not None else mark.queued_at
-    if abs(time.time() - beat) > HEARTBEAT_LIMIT_S:
+    if not is_heard_elsewhere(RunDir(Path(snapshot.path)), beat):
         raise Refused(
             f"run {snapshot.id} waits in the queue of {mark.host}, which does not respond: "
             f"`plasma-tui queue {snapshot.id} --release` moves it to this machine"

@@ -5,17 +5,15 @@ from __future__ import annotations
 import contextlib
 import math
 import subprocess
-import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from runner.control.launch import starts_lock
-from runner.control.orders import Refused, refuse_foreign
+from runner.control.orders import Refused, is_heard_elsewhere, refuse_foreign
 from runner.model import RunListing, RunSpec, RunState, Status
 from runner.process.spawn import detachment
 from runner.store import queue
-from runner.store.jobs import HEARTBEAT_LIMIT_S
 from runner.store.journal import readable, write_json
 from runner.store.liveness import lock_held
 from runner.store.queue import WHERE, Entry, Mark
@@ -90,8 +88,8 @@ def _put(run: RunDir, mark: Mark) -> None:
 def _take_over(run: RunDir, mark: Mark, here: str) -> Mark:
     """Raises Refused while a process of the other host holds the run, or wrote a heartbeat lately."""
     status = readable(run.status, Status)
-    silent_s = time.time() - status.heartbeat_at if status is not None else HEARTBEAT_LIMIT_S
-    if lock_held(run.lock) or abs(silent_s) < HEARTBEAT_LIMIT_S:
+    beats = status is not None and is_heard_elsewhere(run, status.heartbeat_at)
+    if lock_held(run.lock) or beats:
         raise Refused(f"run {run.id} waits in the queue of {mark.host}: release it there")
     folder = queue.queue_folder(home(), here)
     spec = readable(run.spec, RunSpec)

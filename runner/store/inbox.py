@@ -20,10 +20,11 @@ from typing import Any
 from runner.files.private import FOLDER_MODE
 from runner.files.regular_file import read_own_bytes
 from runner.store.attempt import newest_attempt
+from runner.store.disk_clock import disk_now
 from runner.store.journal import UNDECODABLE, Unreadable, decode_json, write_json
 from runner.store.rundir import RunDir
 
-#: an order older than this expires
+#: an order that lies in the inbox for longer expires
 DEADLINE_S = 600.0
 ORDER_LIMIT_BYTES = 64_000
 #: orders that no person gave: by the guard; because the job of a cluster ends
@@ -91,6 +92,23 @@ def pending(run: RunDir) -> list[tuple[str, Order]]:
     names = [name for name in _names(run.inbox) if name[0].isdigit()]
     found = ((name, _read(run.inbox / name)) for name in names[:FILES_AT_ONCE])
     return [(name, order) for name, order in found if order is not None]
+
+
+def overdue(run: RunDir) -> frozenset[str] | None:
+    """File names of orders older than DEADLINE_S. By the clock of their disk: that of the sender, perhaps on
+    another machine, and that of this process may both be wrong. None: the inbox cannot be listed."""
+    try:
+        names = [name for name in os.listdir(run.inbox) if name.endswith(".json")]
+    except FileNotFoundError:
+        return frozenset()
+    except OSError:
+        return None
+    found, now = [], disk_now(run.inbox) if names else 0.0
+    for name in names:
+        with contextlib.suppress(OSError):
+            if now - (run.inbox / name).lstat().st_mtime > DEADLINE_S:
+                found.append(name)
+    return frozenset(found)
 
 
 def done(run: RunDir) -> list[Order]:

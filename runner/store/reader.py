@@ -99,6 +99,8 @@ class RunReader:
         self._attached: tuple[Status, Status] | None = None
         self._place: tuple[Waiting, Waiting, float] | None = None
         self._alive, self._alive_at = False, 0.0
+        #: the last heartbeat of another machine, and when its change was seen
+        self._beat: tuple[float, float] | None = None
 
     def _refold(self) -> None:
         self._fold = LossFold()
@@ -216,7 +218,7 @@ class RunReader:
             return state_by_job(job, status, time.time())
         if spec is not None and spec.host != socket.gethostname():
             # another machine's lock is not visible on a shared disk: use its heartbeat
-            if status is not None and abs(time.time() - status.heartbeat_at) < HEARTBEAT_LIMIT_S:
+            if status is not None and self._is_heard(status):
                 return status.state
             return RunState.LOST
         if self._exit_recorded(status):
@@ -227,6 +229,17 @@ class RunReader:
         if status is None and spec and abs(time.time() - spec.created_at) < START_LIMIT_S:
             return RunState.STARTING
         return RunState.LOST
+
+    def _is_heard(self, status: Status) -> bool:
+        """Lately by the clock here, or by a heartbeat that came while this reader watched: the other machine's
+        clock may differ."""
+        now, beat_at = time.monotonic(), status.heartbeat_at
+        if self._beat is None:
+            self._beat = beat_at, -math.inf
+        elif self._beat[0] != beat_at:
+            self._beat = beat_at, now
+        near = abs(time.time() - beat_at) < HEARTBEAT_LIMIT_S
+        return near or now - self._beat[1] < HEARTBEAT_LIMIT_S
 
     def _training_alive(self) -> bool:
         """Without a supervisor: is the keeper alive, or any process that writes to console.log?"""

@@ -12,7 +12,7 @@ from runner.analysis.safepoint import Place, armed_answer, in_vain, is_safe, new
 from runner.state.attempt_state import AttemptState
 from runner.state.lineage import resumable, safe_step, weights_step
 from runner.state.translator import Translator
-from runner.store.inbox import DEADLINE_S, Order, refusal
+from runner.store.inbox import Order, refusal
 from runner.supervisor.context import AttemptContext
 from runner.supervisor.journals import Journals
 from runner.supervisor.order_queue import GUARD, OrderQueue
@@ -91,23 +91,23 @@ class OrderHandler:
         """Answer pending orders. True: a stop has just begun."""
         for name, order in self.queue.waiting():
             if not self.reading_again or order.data.get("mode") == "now":
-                self.queue.answer(name, partial(self._answer, order))
+                self.queue.answer(name, partial(self._answer, order, self.queue.is_overdue(name)))
         if not self._is_due():
             return False
         self.stopping = True
         self._ladder = asyncio.create_task(self._stop(), name="stop")
         return True
 
-    def _answer(self, given: Order) -> Answer:
+    def _answer(self, given: Order, overdue: bool = False) -> Answer:
         order = replace(given, data={k: v for k, v in given.data.items() if k not in _OURS})
         try:
-            return self._obey(order)
+            return self._obey(order, overdue)
         except Exception as error:  # later orders must still be read
             self.journals.fault("an order", error)
             return f"not done: {type(error).__name__}: {error}", refusal(order)
 
-    def _obey(self, order: Order) -> Answer:
-        why = self._refuses(order)
+    def _obey(self, order: Order, overdue: bool) -> Answer:
+        why = self._refuses(order, overdue)
         if why is not None:
             return why, refusal(order)
         if order.kind == "cancel_stop":
@@ -129,11 +129,11 @@ class OrderHandler:
         self._take(order)
         return UNQUEUED if self.unqueues else _STOPPING[mode], order
 
-    def _refuses(self, order: Order) -> str | None:
+    def _refuses(self, order: Order, overdue: bool) -> str | None:
         """Why this order is refused; None if it is not."""
         if not self.queue.is_for_us(order):
             return f"not done: this order is older than attempt {self.context.attempt}"
-        if time.time() - order.at > DEADLINE_S:
+        if overdue:
             return "not done: too old, no supervisor was running"
         ended = self.trainer.ended.is_set() or (
             self.order is None and self.context.exit() is not None

@@ -22,6 +22,9 @@ class OrderQueue:
         self._run, self._attempt = context.run, context.attempt
         #: by file name: done, but the answer could not be written yet
         self._unanswered: dict[str, tuple[str, Order]] = {}
+        #: file names of orders that were too old when this supervisor first read the inbox; those that arrive
+        #: later are new, whatever the clocks show
+        self._overdue: frozenset[str] | None = None
         try:
             self._began_at = self._run.attempt(self._attempt).stat().st_mtime
         except OSError:
@@ -38,7 +41,13 @@ class OrderQueue:
 
     def waiting(self) -> list[tuple[str, Order]]:
         """(file name, order) of those without an answer, oldest first."""
+        if self._overdue is None:
+            self._overdue = inbox.overdue(self._run)
         return inbox.pending(self._run)
+
+    def is_overdue(self, name: str) -> bool:
+        """Did it wait for this supervisor for too long?"""
+        return self._overdue is not None and name in self._overdue
 
     def answered(self) -> Iterator[Order]:
         """Of this attempt, oldest first."""

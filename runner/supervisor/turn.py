@@ -22,7 +22,6 @@ from runner.model import AttemptPlan, CheckResult, RunSpec
 from runner.model.preview import Existing
 from runner.preflight.existing_files import Consent, existing_files, files_of_name, sentence
 from runner.store import inbox, queue
-from runner.store.inbox import Order
 from runner.store.journal import readable, write_json
 from runner.store.liveness import HeldLock, lock_held
 from runner.store.queue import Mark
@@ -105,20 +104,16 @@ class _Ordered(Exception):
 
 def _is_stopped(run: RunDir, mark: Mark) -> bool:
     """Is a stop among the orders? Others are refused."""
-    found = False
+    found, overdue = False, inbox.overdue(run) or frozenset()
     for name, order in inbox.pending(run):
-        if order.kind == "stop" and _counts(order, mark):
+        counts = inbox.is_for(order, mark.attempt, mark.queued_at) and name not in overdue
+        if order.kind == "stop" and counts:
             found = True
         else:
             with contextlib.suppress(OSError):
                 why = "not done: the run waits in the queue, and this order is not for a queued run"
                 inbox.answer(run, name, inbox.refusal(order), why)
     return found
-
-
-def _counts(order: Order, mark: Mark) -> bool:
-    fresh = time.time() - order.at <= inbox.DEADLINE_S
-    return fresh and inbox.is_for(order, mark.attempt, mark.queued_at)
 
 
 # --------------------------------------------------------------------------- checks

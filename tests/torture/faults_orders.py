@@ -238,19 +238,29 @@ def _takes_no_more(life: Life) -> bool:
     return False
 
 
-@fault("orders to an earlier attempt or too old", FAMILY, weight=2)
+@fault("orders to another attempt", FAMILY, weight=2)
 def late(life: Life) -> str:
     """None of them may be carried out."""
     life.checks.append(orders_kept)
     if _takes_no_more(life):
         return "nobody would answer"
-    old = time.time() - DEADLINE_S - 60
     for more in (
         {"attempt": life.attempt - 1}, {"attempt": life.attempt + 7}, {"attempt": -1},
-        {"at": old}, {"at": 0.0}, {"attempt": None, "at": old}, {"attempt": 10**12},
+        {"attempt": None, "at": 0.0}, {"attempt": 10**12},
     ):  # fmt: skip
         by_hand(life, _stop_order(life, **more))
-    return "7 orders"
+    return "5 orders"
+
+
+@fault("an order from a machine with a wrong clock", FAMILY, STOPPED)
+def wrong_clock(life: Life) -> str:
+    """It counts like any other: the disk knows when it was written."""
+    life.checks.append(orders_kept)
+    if _takes_no_more(life):
+        return "nobody would answer"
+    apart_s = life.random.choice((-1, 1)) * life.random.uniform(DEADLINE_S, 1e6)
+    by_hand(life, _stop_order(life, at=time.time() + apart_s))
+    return f"{apart_s:+.0f} s"
 
 
 @fault("an order left after the end", FAMILY, STOPPED, phases=("ended",))

@@ -116,6 +116,9 @@ def test_runs_of_a_host_that_no_longer_exists_join_this_queue_when_released(
     with pytest.raises(Refused, match="queue of old-name"):
         control.release(run.path)
     write_json(run.status, Status(RunState.QUEUED, 1, time.time() - 1000))
+    with pytest.raises(Refused, match="queue of old-name"):
+        control.release(run.path)  # its clock differs from ours, and it has just written this
+    os.utime(run.status, (time.time() - 1000,) * 2)
     with pytest.raises(Refused, match="--release` moves it to this machine"):
         orders.stop(run.path)
     control.release(run.path)

@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,6 +57,20 @@ def test_an_order_that_is_withdrawn_is_answered_as_refused(run: RunDir) -> None:
     assert inbox.pending(run) == []
     found = inbox.answer_of(run, order.id)
     assert found is not None and found.refused and found.answer == "the run has ended"
+
+
+def test_the_age_of_an_order_is_that_of_its_file_by_the_disks_own_clock(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert inbox.overdue(run) == frozenset()
+    old, new = inbox.send(run, "stop"), inbox.send(run, "stop")
+    paths = {one.id: next(run.inbox.glob(f"*-{one.id}.json")) for one in (old, new)}
+    long_ago = paths[old.id].stat().st_mtime - inbox.DEADLINE_S - 5
+    os.utime(paths[old.id], (long_ago, long_ago))
+    wrong = time.time() + 1e6
+    monkeypatch.setattr(time, "time", lambda: wrong)
+    assert inbox.overdue(run) == {paths[old.id].name}
+    assert len(list(run.inbox.iterdir())) == 2, "nothing else is left"
 
 
 # --------------------------------------------------------------------------- hostile files

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +13,7 @@ import pytest
 from runner.model import AttemptPlan, KeeperRecord, RunSpec
 from runner.store import inbox
 from runner.store.inbox import Order
-from runner.store.journal import write_json
+from runner.store.journal import read_json, write_json
 from runner.store.rundir import RunDir
 from runner.supervisor import order_handler
 from runner.supervisor.main import Supervisor
@@ -107,3 +109,72 @@ async def test_a_stop_whose_signals_were_sent_by_an_earlier_supervisor_is_not_ca
     found = inbox.answer_of(run, cancel.id)
     assert found is not None and found.refused and "too late" in (found.answer or "")
     assert later.orders.carried_out
+
+
+# --------------------------------------------------------------------------- clocks of others
+
+LONG_AGO_S = 2 * inbox.DEADLINE_S
+
+
+def sent(run: RunDir, *, at_s: float = 0.0, written_s: float = 0.0) -> Path:
+    """A stop whose sender's clock is `at_s` off, in a file that is `written_s` old."""
+    order = inbox.send(run, "stop")
+    (path,) = run.inbox.glob(f"*-{order.id}.json")
+    write_json(path, replace(order, at=order.at + at_s))
+    now = path.stat().st_mtime
+    os.utime(path, (now, now - written_s))
+    return path
+
+
+def answer_to(run: RunDir, path: Path) -> Order:
+    return read_json(run.inbox_done / path.name, Order)
+
+
+@pytest.mark.parametrize("at_s", [-LONG_AGO_S, LONG_AGO_S, -1e9])
+@pytest.mark.parametrize("watching", [False, True])
+async def test_a_stop_from_a_machine_with_another_clock_is_carried_out(
+    tmp_path: Path, at_s: float, watching: bool
+) -> None:
+    made = supervisor_of(tmp_path)
+    if watching:
+        await made.orders.work()
+    path = sent(made.context.run, at_s=at_s)
+    assert await made.orders.work()
+    assert not answer_to(made.context.run, path).refused
+
+
+async def test_a_stop_is_carried_out_though_the_clock_was_set_since_it_was_ordered(
+    tmp_path: Path,
+) -> None:
+    """Or this process, or the machine, was asleep: a supervisor was running."""
+    made = supervisor_of(tmp_path)
+    await made.orders.work()
+    path = sent(made.context.run, at_s=-LONG_AGO_S, written_s=LONG_AGO_S)
+    assert await made.orders.work()
+    assert not answer_to(made.context.run, path).refused
+
+
+@pytest.mark.parametrize("at_s", [0.0, -LONG_AGO_S])
+async def test_a_stop_that_waited_for_a_supervisor_for_too_long_stops_nothing(
+    tmp_path: Path, at_s: float
+) -> None:
+    """By the disk's clock, whatever the sender's showed."""
+    made = supervisor_of(tmp_path)
+    path = sent(made.context.run, at_s=at_s, written_s=LONG_AGO_S)
+    fresh = sent(made.context.run)
+    made.orders.reading_again = True  # it must wait until the console has been read again
+    await made.orders.work()
+    made.orders.reading_again = False
+    assert await made.orders.work()
+    found = answer_to(made.context.run, path)
+    assert found.refused and "no supervisor was running" in (found.answer or "")
+    assert not answer_to(made.context.run, fresh).refused
+    assert [one.name for one in made.context.run.inbox.iterdir()] == ["done"]
+
+
+async def test_a_stop_for_an_earlier_attempt_is_refused_however_new_it_is(tmp_path: Path) -> None:
+    made = supervisor_of(tmp_path)
+    path = sent(made.context.run)
+    write_json(path, replace(read_json(path, Order), attempt=0))
+    assert not await made.orders.work()
+    assert answer_to(made.context.run, path).refused
