@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from runner.model import AttemptPlan, Overwrite, RunSpec
 from runner.model.preview import Existing
 from runner.preflight.existing_files import Consent, existing_files, files_of_name, sentence
 from runner.store.inbox import current_user
+from runner.trainers.names import has_control_characters
 
 
 class StartRefused(Refused):
@@ -51,7 +51,7 @@ def refuse_control_characters(spec: RunSpec) -> None:
     """The trainer prints the path of each file that it saves: with a line break or an escape in it, it is
     unreadable. Raises StartRefused."""
     for what, value in (("output_dir", spec.output_dir), ("output_name", spec.output_name)):
-        if value is not None and any(unicodedata.category(one) == "Cc" for one in value):
+        if value is not None and has_control_characters(value):
             raise StartRefused(
                 f"{what} {value!r} contains a line break or another control character, so no file could be "
                 f"recognised in the trainer's output: choose another {what}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from runner.model import AttemptPlan, Forecast, RunSnapshot
 from runner.model.preview import Existing, FlagChange
 from runner.preflight.existing_files import existing_files, writers
 from runner.store.journal import readable
+from runner.store.registry import target_key
 from runner.store.rundir import RunDir, runs_root
 from runner.trainers.command import build_command
 
@@ -45,7 +45,7 @@ def find(
     found = []
     for (config, _), some in zip(configs, files, strict=True):
         folder, name = target_of(config)
-        rival = targets.get((os.path.realpath(folder), name)) if folder is not None else None
+        rival = targets.get(target_key(folder, name)) if folder is not None else None
         run = rival.id if rival else next((wrote[f.path] for f in some if f.path in wrote), "")
         differs = _differs(run, config) if run else ()
         found.append(Found(some, run, rival is not None, differs))

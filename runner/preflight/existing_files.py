@@ -70,14 +70,16 @@ def existing_files(
 
 
 def files_of_name(folder: Path, output_name: str | None) -> tuple[str, ...]:
-    """Checkpoints and states in this folder that a training of this name may have written."""
-    bases = "|".join(map(re.escape, [output_name] if output_name else ["last", "at", "epoch"]))
+    """Checkpoints and states that a training of this name may have written, relative to this folder."""
+    within, _, base = (output_name or "").rpartition("/")
+    bases = "|".join(map(re.escape, [base] if base else ["last", "at", "epoch"]))
     endings = "|".join(map(re.escape, ("-state", *SUFFIXES)))
     ours = re.compile(rf"(?:{bases})(?:-step\d{{7,}}|-\d{{6}})?(?:{endings})")
     try:
-        return tuple(name for name in sorted(os.listdir(folder)) if ours.fullmatch(name))
+        found = sorted(name for name in os.listdir(folder / within) if ours.fullmatch(name))
     except OSError:
         return ()
+    return tuple(f"{within}/{name}" if within else name for name in found)
 
 
 # ----------------------------------------------------------------- as text

@@ -15,7 +15,7 @@ from typing import Any
 
 from runner.model import Checkpoint, JournalEvent
 from runner.state.attempt_state import int_of, text_of
-from runner.trainers.names import KOHYA_NAMES
+from runner.trainers.names import KOHYA_NAMES, FileNames
 
 #: what the trainer prints about its files, as journaled
 FILE_EVENTS = ("checkpoint_saving", "state_saved", "checkpoint_removed", "state_removed")
@@ -24,8 +24,8 @@ FILE_EVENTS = ("checkpoint_saving", "state_saved", "checkpoint_removed", "state_
 class CheckpointBook:
     """Checkpoints of one attempt (`own`) and of earlier ones (`earlier`), each in the order of saving."""
 
-    def __init__(self, attempt: int) -> None:
-        self.attempt = attempt
+    def __init__(self, attempt: int, names: FileNames = KOHYA_NAMES) -> None:
+        self.attempt, self._names = attempt, names
         self._known: dict[int, Checkpoint] = {}
         #: as the trainer named the file: placed under its true step it has another name, which the trainer may
         #: use for a later one
@@ -44,7 +44,7 @@ class CheckpointBook:
         key = len(self._known)
         if one.state_path is None and one.attempt == self.attempt:
             one = replace(
-                one, state_path=self._state_of.pop(KOHYA_NAMES.parse(one.name).stem, None)
+                one, state_path=self._state_of.pop(self._names.parse(one.name).stem, None)
             )
         self._known[key], self._named[key] = one, one.name
         self._note_step(key, one.step)
@@ -85,7 +85,7 @@ class CheckpointBook:
         known = self._stems.get(PurePath(name).stem)
         if known is not None:
             return known
-        final = KOHYA_NAMES.parse(name).final or (step is not None and step == stop_step)
+        final = self._names.parse(name).final or (step is not None and step == stop_step)
         return self.add(
             Checkpoint(
                 name=name, path=path, step=step, epoch=int_of(event, "epoch"), attempt=self.attempt,

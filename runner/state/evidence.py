@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import Any
 
 from runner.model import Phase
@@ -22,7 +23,7 @@ from runner.model.events import (
     SubsetSeen,
     WarningSeen,
 )
-from runner.trainers.names import KOHYA_NAMES
+from runner.trainers.names import KOHYA_NAMES, FileNames
 
 _EXCEPTIONS_KEPT = 50
 _FATALS_KEPT = 20
@@ -80,7 +81,8 @@ def is_interrupt(exception: ExceptionSeen) -> bool:
 class EvidenceCollector:
     """Takes every console event of one attempt; stores a bounded amount."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: FileNames = KOHYA_NAMES) -> None:
+        self._names = names
         self._found = Evidence()
         self._fault_phase: Phase | None = None
         self._shown = self._fault_shown = 0
@@ -116,7 +118,7 @@ class EvidenceCollector:
             case LinesUnread(lines=lines):
                 self._keep(unread=lines)
             case CheckpointSaving(path=path):
-                self._keep(final_begun=KOHYA_NAMES.parse(path).final)
+                self._keep(final_begun=self._names.parse(PurePath(path).name).final)
 
     def _note_fault(self) -> None:
         """Where the first fault was: the bar advances past it if the training survives."""

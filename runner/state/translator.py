@@ -41,7 +41,7 @@ from runner.state.flat_loss import FlatLoss
 from runner.state.pace import Pace
 from runner.state.row_buffer import RowBuffer
 from runner.state.step_mapper import StepMapper
-from runner.trainers.names import KOHYA_NAMES
+from runner.trainers.names import KOHYA_NAMES, CheckpointName
 
 #: beyond this many warnings, only one in this many is journaled
 WARNINGS_JOURNALED, WARNINGS_APART = 200, 100
@@ -60,16 +60,18 @@ class Translator:
         origin_step: int = 0,
         catching_up: bool = False,
         stop_step: int | None = None,
+        output_name: str | None = None,
     ) -> None:
         self.attempt = attempt
+        self._names = names = KOHYA_NAMES.of(output_name)
         self.stop_step = stop_step
         self.state = AttemptState(attempt, StepMapper(base_step, origin_step))
         self.bar, self.images = Bar(), Images()
         self.flat = FlatLoss()
         self.pace = Pace()
-        self.book = CheckpointBook(attempt)
+        self.book = CheckpointBook(attempt, names)
         self.rows = RowBuffer(self.state, self.book, catching_up=catching_up)
-        self.evidence = EvidenceCollector()
+        self.evidence = EvidenceCollector(names)
         #: (true step, loss) of validations, in order; a loss may be NaN
         self._validations: list[tuple[int, float]] = []
         #: the newest step trained after the planned last one
@@ -230,7 +232,7 @@ class Translator:
     def _on_saving(self, path: str) -> None:
         name = PurePath(path).name
         self._enter(Phase.SAVING, name)
-        found, mapper = KOHYA_NAMES.parse(name), self.state.mapper
+        found, mapper = self._parsed(name), self.state.mapper
         step: int | None = self.state.step
         if found.step is not None:
             step = mapper.true_from_name(found.step)
@@ -254,6 +256,14 @@ class Translator:
             )
         )
         self._emit("checkpoint_saving", name=name, path=path, step=step, epoch=found.epoch)
+
+    def _parsed(self, name: str) -> CheckpointName:
+        """An epoch that is not among the planned ones is a part of the training's name."""
+        found = self._names.parse(name)
+        epochs = self.state.epochs or self._banner.get("epochs")
+        if found.epoch is not None and epochs is not None and found.epoch > epochs:
+            return CheckpointName(found.stem, found.stem, final=True)
+        return found
 
     def _enter(self, phase: Phase, detail: str) -> None:
         if phase in PAUSES:

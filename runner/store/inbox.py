@@ -24,7 +24,7 @@ from runner.store.disk_clock import disk_now
 from runner.store.journal import UNDECODABLE, Unreadable, decode_json, write_json
 from runner.store.rundir import RunDir
 
-#: an order that lies in the inbox for longer expires
+#: an order that waits in the inbox for longer expires
 DEADLINE_S = 600.0
 ORDER_LIMIT_BYTES = 64_000
 #: orders that no person gave: by the guard; because the job of a cluster ends

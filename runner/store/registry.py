@@ -217,14 +217,23 @@ def same_target(
     `but`: the ID of a run that is left out."""
     if output_dir is None:
         return None
-    return live_targets(but).get((os.path.realpath(output_dir), output_name))
+    return live_targets(but).get(target_key(output_dir, output_name))
 
 
-def live_targets(but: str = "") -> dict[tuple[str, str | None], RunSnapshot]:
+Target = tuple[str, str | None]
+
+
+def target_key(output_dir: str, output_name: str | None) -> Target:
+    """(folder, base of the file names): an output_name may contain folders."""
+    folder, _, base = (output_name or "").rpartition("/")
+    return os.path.realpath(os.path.join(output_dir, folder)), base or None  # noqa: PTH118
+
+
+def live_targets(but: str = "") -> dict[Target, RunSnapshot]:
     """By (output folder, output_name): the run that `same_target` finds."""
-    found: dict[tuple[str, str | None], RunSnapshot] = {}
+    found: dict[Target, RunSnapshot] = {}
     for snapshot in (*live_runs(), *_judged_but_alive()):
         spec = snapshot.spec
         if spec is not None and spec.output_dir is not None and snapshot.id != but:
-            found.setdefault((os.path.realpath(spec.output_dir), spec.output_name), snapshot)
+            found.setdefault(target_key(spec.output_dir, spec.output_name), snapshot)
     return found

@@ -71,6 +71,7 @@ class Supervisor:
             base_step=plan.base_step,
             origin_step=plan.origin_step,
             stop_step=plan.stop_step,
+            output_name=plan.output_name or context.spec.output_name,
         )
         if context.before is not None:
             translator.book.load_earlier(context.before.checkpoints)

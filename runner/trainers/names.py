@@ -7,7 +7,8 @@ Facts: step files `NAME-step%08d.EXT` (with accumulation bugs also 7 digits), ep
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import unicodedata
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 
@@ -26,17 +27,25 @@ class CheckpointName:
 class FileNames:
     """How one trainer program names its files. `step_form`, `epoch_form`: of base and number; `step_stem`,
     `epoch_stem`: patterns that read them back; `nameless`: bases of step, epoch and final file without an
-    output_name."""
+    output_name. `own`: the output_name of the training, if known: one that ends in a date, `mine-251130`, makes
+    the final file look like that of an epoch."""
 
     step_form: str = "{}-step{:08d}"
     epoch_form: str = "{}-{:06d}"
     step_stem: str = r"(?P<base>.*)-step(?P<n>\d{7,})"
     epoch_stem: str = r"(?P<base>.*)-(?P<n>\d{6})"
     nameless: tuple[str, str, str] = ("at", "epoch", "last")
+    own: str | None = None
+
+    def of(self, output_name: str | None) -> FileNames:
+        """The names of one training."""
+        return replace(self, own=PurePath(output_name).name if output_name else None)
 
     def parse(self, name: str) -> CheckpointName:
         """Parse a file name; a name without a number is the final file's."""
         stem = PurePath(name).stem if PurePath(name).suffix in SUFFIXES else name
+        if stem == self.own:
+            return CheckpointName(stem, stem, final=True)
         if found := re.fullmatch(self.step_stem, stem):
             return CheckpointName(stem, found["base"], step=int(found["n"]))
         if found := re.fullmatch(self.epoch_stem, stem):
@@ -73,6 +82,12 @@ class FileNames:
         if found.epoch is not None and per_epoch and origin_step % per_epoch == 0:
             return self.epoch(found.base, found.epoch + origin_step // per_epoch, suffix)
         return self.step(found.base, step, suffix)
+
+
+def has_control_characters(text: str) -> bool:
+    """The trainer prints the path of each file that it saves: with a line break or an escape in it, it is
+    unreadable."""
+    return any(unicodedata.category(one) == "Cc" for one in text)
 
 
 #: of sd-scripts, and of everything kohya built on it

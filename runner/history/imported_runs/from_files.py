@@ -36,7 +36,6 @@ from runner.state.attempt_state import StepRow
 from runner.store.journal import Unreadable, read_json, write_json
 from runner.store.registry import run_paths
 from runner.store.rundir import RunDir
-from runner.trainers.names import KOHYA_NAMES
 
 NOBODY = "imported from files, not monitored by plasma-tui"
 
@@ -182,7 +181,7 @@ def _ended(training: FoundTraining, rows: Sequence[StepRow]) -> float:
 
 
 def _checkpoint(one: FoundFile, *, newest: bool) -> Checkpoint:
-    name = KOHYA_NAMES.parse(one.path.name)
+    name = one.names.parse(one.path.name)
     state = one.path.with_name(f"{name.stem}-state")
     return Checkpoint(
         name=one.path.name,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner.files.header import Broken, metadata_of, read_header
-from runner.trainers.names import KOHYA_NAMES, SUFFIXES
+from runner.trainers.names import KOHYA_NAMES, SUFFIXES, FileNames
 
 _NO_NETWORK = "not a trained network: no LoRA weights and no training metadata"
 _PICKLE = "a pickle file: its training is unknown"
@@ -45,7 +45,12 @@ class FoundFile:
 
     @property
     def base(self) -> str:
-        return KOHYA_NAMES.parse(self.path.name).base
+        return self.names.parse(self.path.name).base
+
+    @property
+    def names(self) -> FileNames:
+        """Of the files of its training."""
+        return KOHYA_NAMES.of(self.metadata.get("ss_output_name"))
 
     @property
     def key(self) -> str:
@@ -194,7 +199,7 @@ def _assign_broken(
         ]
         if beside:
             beside[-1].append(one)
-        elif KOHYA_NAMES.parse(one.path.name).final:  # the name alone proves nothing
+        elif one.names.parse(one.path.name).final:  # the name alone proves nothing
             findings.passed_over.append((one.path, one.problem or "not complete"))
         else:
             groups.setdefault(one.key, []).append(one)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import zlib
 from dataclasses import dataclass
@@ -73,18 +74,19 @@ class Project:
         trainer: str = 'sd_scripts = "embedded"',
         rest: str = "",
         dataset: str = "dataset.toml",
+        name: str = "hero",
     ) -> Config:
         (self.root / "plasma.toml").write_text(
             f'[trainer]\n{trainer}\n[train]\ndataset_config = "{dataset}"\n'
-            f'output_dir = "out"\noutput_name = "hero"\nmax_train_epochs = 2\n{train}\n'
+            f'output_dir = "out"\noutput_name = {json.dumps(name)}\nmax_train_epochs = 2\n{train}\n'
             f"[expect]\n{expect}\n{rest}",
             encoding="utf-8",
         )
         return load_config(self.root, known_flags=lambda trainer: None)
 
-    def find(self, name: str, smoke: bool = False, **parts: Any) -> Finding:
+    def find(self, check: str, smoke: bool = False, **parts: Any) -> Finding:
         """What the check of that name finds."""
-        return look(name, self.config(**parts), smoke=smoke)
+        return look(check, self.config(**parts), smoke=smoke)
 
 
 def project_fixture(images: int = 2, caption: str = "x", *, checkout: bool = True) -> Any:

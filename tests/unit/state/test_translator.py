@@ -192,3 +192,35 @@ def test_a_save_is_over_when_the_bar_moves_again() -> None:
         progress.on_console(event, 12.0)
     assert progress.state.saving_since is None
     assert progress.state.phase is Phase.TRAINING
+
+
+SAVED = "saving checkpoint: /out/{}\n"
+
+
+@pytest.mark.parametrize("name", ["mine-251130", "mine-step00000003", "a/mine-251130"])
+def test_a_name_that_ends_like_an_epoch_or_a_step_is_that_of_the_final_file(name: str) -> None:
+    """Names end in dates."""
+    made, parser = Translator(1, output_name=name), ConsoleParser()
+    stem = name.rpartition("/")[2]
+    files = [
+        f"{stem}-step00000010.safetensors",
+        f"{stem}-000002.safetensors",
+        f"{stem}.safetensors",
+    ]
+    bar = b"steps:  50%|     | 20/40 [00:01<00:01, 1.0it/s, avr_loss=0.1]\n"
+    text = bar + "".join(map(SAVED.format, files)).encode()
+    for event in (*parser.feed(text), *parser.finish()):
+        made.on_console(event, 1.0)
+    assert [one.final for one in made.checkpoints] == [False, False, True]
+    assert [one.step for one in made.checkpoints] == [10, 20, 20]
+    assert made.evidence.evidence().final_begun
+
+
+def test_an_epoch_beyond_the_planned_ones_is_part_of_an_unknown_name() -> None:
+    """As of a log, which names no output_name."""
+    made, parser = Translator(1), ConsoleParser()
+    text = "  num epochs / epoch数: 2\n" + SAVED.format("mine-251130.safetensors")
+    for event in (*parser.feed(text.encode()), *parser.finish()):
+        made.on_console(event, 1.0)
+    (one,) = made.checkpoints
+    assert one.final and one.epoch is None

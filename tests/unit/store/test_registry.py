@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from runner.model import RunSpec
+from runner.preflight.existing_files import files_of_name
 from runner.store.journal import read_json, write_json
-from runner.store.registry import RunNotFound, resolve
+from runner.store.registry import RunNotFound, resolve, target_key
 from runner.store.rundir import RunDir
 from scripts.bench.many_runs import make_runs
 
@@ -36,3 +38,19 @@ def test_a_complete_id_is_found_without_listing_all_runs(monkeypatch: pytest.Mon
     assert [resolve(path.name) for path in paths] == paths
     with pytest.raises(RunNotFound):
         resolve("..")
+
+
+def test_two_ways_to_name_the_same_files_are_one_target(tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    assert target_key(out, "loras/spyke") == target_key(f"{out}/loras", "spyke")
+    assert target_key(out, f"{out}/spyke") == target_key(out, "spyke")
+    assert target_key(out, "spyke") != target_key(out, "loras/spyke")
+    assert target_key(out, None) == target_key(f"{out}/../out", "")
+
+
+def test_files_of_a_name_with_folders_are_found_in_them(tmp_path: Path) -> None:
+    (tmp_path / "loras").mkdir()
+    for name in ("spyke.safetensors", "loras/spyke-000001.safetensors", "loras/other.safetensors"):
+        (tmp_path / name).touch()
+    assert files_of_name(tmp_path, "loras/spyke") == ("loras/spyke-000001.safetensors",)
+    assert files_of_name(tmp_path, "spyke") == ("spyke.safetensors",)
