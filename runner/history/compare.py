@@ -205,7 +205,8 @@ def comparison(
 
     rows = tuple(_setting(name, settings) for name in in_order(*settings))
     made = Comparison(tuple(runs), rows, (), read_fraction, group=group)
-    ranking = rank_runs([run.leader for run in runs]) if made.same_loss else ()
+    leaders = [None if run.outcome is Outcome.DIVERGED else run.leader for run in runs]
+    ranking = rank_runs(leaders) if made.same_loss else ()
     return replace(made, remarks=remarks_of(made), ranking=ranking)
 
 
@@ -241,6 +242,10 @@ def remarks_of(made: Comparison) -> tuple[str, ...]:
         (
             "its dataset file changed later, so its content is unknown",
             [value == UNKNOWN_SINCE for value in dataset],
+        ),
+        (
+            "diverged, so it is not ranked",
+            [r.outcome is Outcome.DIVERGED and r.leader is not None for r in runs],
         ),
         ("imported, so few facts are known", [bool(r.origin) for r in runs]),
     ):

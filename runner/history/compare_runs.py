@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from runner.control.sweep_plan import SHORT
 from runner.history.compare import Comparison, setting_words
 from runner.history.compare_results import NOT_KNOWN, last_loss, state_word
-from runner.model import RunState
+from runner.model import Outcome, RunState
 from runner.model.units import UNKNOWN, duration, loss, some
 
 if TYPE_CHECKING:
@@ -104,11 +104,24 @@ def best_words(made: Comparison) -> tuple[str, ...]:
         return ()
     at, best = made.ranking[0]
     tied = [made.runs[other].letter for other, one in made.ranking[1:] if one.place == best.place]
-    so_far = " so far" if any(run.state is not RunState.ENDED for run in made.runs) else ""
+    so_far = " so far" if any(run.live for run in made.runs) else ""
     step = f" at step {best.checkpoint.step}" if best.checkpoint.step is not None else ""
     within = f"; {some(tied)} within the noise" if tied else ""
     cautions = (f"{one[:1].upper()}{one[1:]}." for one in best.cautions)
-    return (f"Best{so_far}: {made.runs[at].letter}{step}, {best.reasons[0]}{within}.", *cautions)
+    first = f"Best{so_far}: {made.runs[at].letter}{step}, {best.reasons[0]}{within}."
+    return (first, *_ended_early(made.runs[at]), *cautions)
+
+
+def _ended_early(run: ComparedRun) -> tuple[str, ...]:
+    """`B was stopped at step 400 of 920.`"""
+    word = _EARLY.get(run.outcome) if run.outcome is not None else None
+    if word is None or run.results.steps is None:
+        return ()
+    total = run.results.total_steps
+    return (f"{run.letter} {word} at step {run.results.steps}{f' of {total}' if total else ''}.",)
+
+
+_EARLY = {Outcome.STOPPED: "was stopped", Outcome.FAILED: "failed", Outcome.KILLED: "was killed"}
 
 
 def list_rows(columns: Sequence[RunColumn], order: Sequence[int]) -> list[list[str]]:

@@ -47,7 +47,8 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class Score:
     """`value`: what it is ranked by; `scatter`: its standard deviation, None: unknown; `least`: smaller
-    differences are never significant; `weight`: number of serious cautions."""
+    differences are never significant; `weight`: number of serious cautions; `trained`: of a validation, the
+    score by training loss."""
 
     one: Checkpoint
     by: str
@@ -58,6 +59,7 @@ class Score:
     cautions: tuple[str, ...] = ()
     weight: int = 0
     exact: bool = True
+    trained: Score | None = None
 
     @property
     def step(self) -> int:
@@ -110,20 +112,41 @@ def rank(
 def rank_runs(leaders: Sequence[Candidate | None]) -> tuple[tuple[int, Candidate], ...]:
     """The best checkpoints of several runs, one each, ranked the same way: (index, candidate with its place and
     reasons among these), best first. None: that run has no usable one."""
-    index = {id(one.score): at for at, one in enumerate(leaders) if one is not None and one.score}
-    scores = [one.score for one in leaders if one is not None and one.score]
+    scores = {at: one.score for at, one in enumerate(leaders) if one is not None and one.score}
+    scores, said = _comparable(scores)
+    index = {id(score): at for at, score in scores.items()}
     found: list[tuple[int, Candidate]] = []
     for by in (VALIDATION, TRAINING, ""):
-        group = sorted((s for s in scores if s.by == by), key=lambda s: (s.value, -s.step))
+        group = sorted((s for s in scores.values() if s.by == by), key=lambda s: (s.value, -s.step))
         before = len(found)
         for place, leader, score in _places(group, before):
             reasons = _reasons(score, group[0], leader, before, len(scores))
             one = Candidate(score.one, place, reasons, score.cautions, by=by, score=score)
             found.append((index[id(score)], one))
-    if found and found[0][1].by == TRAINING:
+    if found:
         at, one = found[0]
-        found[0] = at, replace(one, cautions=(*one.cautions, ONLY_TRAINING))
+        more = (*said, *((ONLY_TRAINING,) if one.by == TRAINING else ()))
+        found[0] = at, replace(one, cautions=(*one.cautions, *more))
     return tuple(found)
+
+
+def _comparable(scores: Mapping[int, Score]) -> tuple[dict[int, Score], tuple[str, ...]]:
+    """Scores of one kind: having a validation is no merit. Those without one are left out if they are the
+    minority, else all count by training loss. With a caution that says so."""
+    validated = {at: score for at, score in scores.items() if score.by == VALIDATION}
+    others = len(scores) - len(validated)
+    if not validated or not others:
+        return dict(scores), ()
+    if len(validated) > others:
+        has = "has" if others == 1 else "have"
+        return validated, (f"{count(others, 'run')} without a validation loss {has} no place",)
+    some = f"only {len(validated)} of {len(scores)} runs {'has' if len(validated) == 1 else 'have'}"
+    return {
+        at: replace(score.trained, cautions=score.cautions, weight=score.weight)
+        if score.trained
+        else score
+        for at, score in scores.items()
+    }, (f"{some} a validation loss, so all are ranked by training loss",)
 
 
 def usable_checkpoints(
@@ -151,11 +174,18 @@ def _score(
 ) -> Score:
     """`near`: the step of its validation; `single`: the scatter of one step's loss;
     `rounded`: losses have the console's digits."""
+    trained = _by_training(one, single, rounded)
     if near is not None:
-        return Score(one, VALIDATION, validation[near], scatter_of(validation), at_step=near)
+        scatter = scatter_of(validation)
+        return Score(one, VALIDATION, validation[near], scatter, at_step=near, trained=trained)
     told = finite(one.validation_loss)
     if not validation and told is not None:
-        return Score(one, VALIDATION, told, least=rounding(told), exact=False)
+        least = rounding(told)
+        return Score(one, VALIDATION, told, least=least, exact=False, trained=trained)
+    return trained
+
+
+def _by_training(one: Checkpoint, single: float | None, rounded: bool) -> Score:
     if (value := finite(one.loss)) is None:
         return Score(one, "")
     scatter = smoothed_scatter(single, one.step or 1) if single else None

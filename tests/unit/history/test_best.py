@@ -266,11 +266,28 @@ def test_runs_are_ranked_by_the_advice_for_checkpoints() -> None:
     assert rank_runs([None, None]) == ()
 
 
-def test_runs_with_a_validation_come_before_those_without() -> None:
+def test_the_only_run_with_a_validation_is_not_the_best_by_having_one() -> None:
     validated = leader(0.3, validation={300: 0.2, 600: 0.15})
     found = rank_runs([leader(0.05, 2), validated])
-    assert [at for at, _ in found] == [1, 0]
-    assert found[0][1].by == VALIDATION
+    assert [(at, one.place, one.by) for at, one in found] == [(0, 1, TRAINING), (1, 2, TRAINING)]
+    said = "only 1 of 2 runs has a validation loss, so all are ranked by training loss"
+    assert said in found[0][1].cautions and ONLY_TRAINING in found[0][1].cautions
+
+
+def test_cautions_about_a_file_stay_when_its_validation_does_not_count() -> None:
+    validated = leader(0.02, validation={300: 0.2, 600: 0.15})
+    assert validated.score is not None
+    score = replace(validated.score, cautions=("grew sharply",), weight=1)
+    found = rank_runs([leader(0.05, 2), replace(validated, score=score)])
+    assert found[0][0] == 1 and found[0][1].cautions[0] == "grew sharply"
+
+
+def test_the_few_runs_without_a_validation_have_no_place() -> None:
+    runs = [leader(0.3, seed, validation={300: 0.2, 600: seed / 10}) for seed in (1, 2)]
+    found = rank_runs([leader(0.05, 3), *runs])
+    assert [(at, one.place) for at, one in found] == [(1, 1), (2, 2)]
+    assert all(one.by == VALIDATION for _, one in found)
+    assert "1 run without a validation loss has no place" in found[0][1].cautions
     assert ONLY_TRAINING not in found[0][1].cautions
 
 

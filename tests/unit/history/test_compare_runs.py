@@ -62,6 +62,32 @@ def test_where_losses_are_not_comparable_no_run_is_called_best() -> None:
     assert any("not comparable" in text for text in made_.remarks)
 
 
+def test_a_run_that_diverged_is_never_the_best() -> None:
+    runs, settings = swept(("1e-4", "5e-5"), (16, 32), 4)
+    best = best_words(made(ended=4))[0].removeprefix("Best: ")[0]
+    found = [
+        compared_run(
+            letter, replace(run, outcome=Outcome.DIVERGED) if letter == best else run, table
+        )
+        for letter, run, table in zip("ABCD", runs, settings, strict=True)
+    ]
+    assert found["ABCD".index(best)].leader is not None  # saved before the NaN
+    without = comparison(found, settings, group=GROUP)
+    assert "ABCD".index(best) not in [at for at, _ in without.ranking]
+    assert f"{best}: diverged, so it is not ranked." in without.remarks
+
+
+def test_a_best_run_that_ended_early_is_named_so() -> None:
+    runs, settings = swept(("1e-4", "5e-5"), (16, 32), 4)
+    found = [
+        compared_run(letter, replace(run, outcome=Outcome.STOPPED), table)
+        for letter, run, table in zip("ABCD", runs, settings, strict=True)
+    ]
+    first, second, *_ = best_words(comparison(found, settings, group=GROUP))
+    letter = first.removeprefix("Best: ")[0]
+    assert second == f"{letter} was stopped at step 920 of 920."
+
+
 def test_a_group_is_a_list_and_a_few_marked_runs_are_not() -> None:
     found = made()
     assert as_list(found) and not as_list(replace(found, group=""))
