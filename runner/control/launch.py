@@ -51,7 +51,7 @@ from runner.process.spawn import detachment
 from runner.store.attempt import attempts_of
 from runner.store.journal import read_json, readable, write_json
 from runner.store.liveness import lock_held, take_lock
-from runner.store.registry import same_target
+from runner.store.registry import claim_of, same_target
 from runner.store.rundir import RunDir, home, runs_root
 from runner.store.unrecorded import still_runs
 
@@ -97,7 +97,7 @@ def start_run(
         other = same_target(spec.output_dir, spec.output_name)
         if other is not None:
             raise StartRefused(
-                f"run {other.id} is writing {spec.output_name!r} into {spec.output_dir} right now: "
+                f"run {other.id} {claim_of(other)} {spec.output_name!r} into {spec.output_dir}: "
                 f"stop it (`plasma-tui stop {other.id}`) or choose another output_name"
             )
         spec = replace(spec, overwrite=agreed_overwrite(spec, consent), detached_by=words)
@@ -195,7 +195,7 @@ def start_attempt(
                 )
             other = same_target(spec.output_dir, spec.output_name)
             if other is not None and other.id != run.id:
-                raise StartRefused(f"run {other.id} is writing the same files right now")
+                raise StartRefused(f"run {other.id} {claim_of(other)} the same files")
             refuse_taken_folder(plan)
             if not spec.engine.is_local:
                 refuse_open_job(run, plan.attempt)

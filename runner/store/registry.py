@@ -220,6 +220,11 @@ def same_target(
     return live_targets(but).get(target_key(output_dir, output_name))
 
 
+def claim_of(other: RunSnapshot) -> str:
+    """What the run that `same_target` found does with the files."""
+    return "is queued to write" if other.state is RunState.QUEUED else "is writing"
+
+
 Target = tuple[str, str | None]
 
 

@@ -126,8 +126,8 @@ def _cut(lines: Sequence[Head | Entry], limit: int | None) -> list[Head | Entry]
 
 
 def _remark(run: RunListing) -> str:
-    """Its name; instead, what is wrong with it."""
-    if run.waiting is not None and run.waiting.reason:
+    """Its name; instead, what is wrong with it, or why it is held."""
+    if run.waiting is not None and run.waiting.held:
         return waits_for(run)
     return clean(run.name if run.problem is None else run.problem, 200)
 

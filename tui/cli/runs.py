@@ -44,7 +44,7 @@ def show(options: argparse.Namespace) -> int:
         group = review.snapshot.spec.group if review.snapshot.spec is not None else ""
         print_json(_without_secrets(review.snapshot) | _called(path) | {"group": group})
     else:
-        _print(snapshot, review)
+        _print(review.snapshot, review)
     return OK
 
 

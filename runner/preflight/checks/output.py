@@ -16,7 +16,7 @@ from runner.preflight.existing_files import existing_files
 from runner.preflight.facts import Facts
 from runner.preflight.forecast import peak
 from runner.preflight.model import Finding, check, failed, passed, skipped, some, warned
-from runner.store.registry import live_runs, same_target
+from runner.store.registry import claim_of, live_runs, same_target
 from runner.store.rundir import home
 from runner.trainers.sd_scripts.dataset import DatasetError
 from runner.trainers.sd_scripts.saves import save_warnings, zero_divisors
@@ -115,13 +115,13 @@ def saves(facts: Facts) -> Finding:
 
 @check("other_run", "Other run", 360)
 def other_run(facts: Facts) -> Finding:
-    """Is another run writing the same files right now?"""
+    """Does another run write the same files, or will it from the queue?"""
     folder = facts.path("output_dir")
     if folder is None:
         return skipped("no output_dir")
     other = same_target(str(folder), facts.text("output_name"), but=facts.run_id)
     if other is not None:
-        detail = f"Run {other.id} is writing the same files right now."
+        detail = f"Run {other.id} {claim_of(other)} the same files."
         return failed(other.id, detail, f"plasma-tui stop {other.id}")
     live = [run.id for run in live_runs() if run.id != facts.run_id]
     if not live:

@@ -98,7 +98,7 @@ def test_a_queued_run_is_not_removed_resumed_or_overwritten(make: Make) -> None:
     snapshot = RunReader(run.path).read_small()
     with pytest.raises(Refused, match="is queued"):
         orders.refuse_live(snapshot)
-    with pytest.raises(StartRefused, match="run 20261130-190000-one-abcd is writing"):
+    with pytest.raises(StartRefused, match="run 20261130-190000-one-abcd is queued to write 'one'"):
         spec = read_json(run.spec, RunSpec)
         launch.start_run(replace(spec, id="20261130-190001-other-abcd"), spec.first_plan)
 

@@ -185,7 +185,7 @@ def test_on_slurm_the_runs_before_one_that_cannot_be_created_are_submitted(
     list(create(plan(on_slurm, "learning_rate=1e-4,2", "network_dim=4,16"), {}))
     submitted.clear()
     made: list[RunDir] = []
-    with pytest.raises(StartRefused, match="is writing 'spyke-lr1e-4-dim4'"):
+    with pytest.raises(StartRefused, match="queued to write 'spyke-lr1e-4-dim4'"):
         made.extend(create(found, {}))
     assert made == submitted
     assert [read_json(run.spec, RunSpec).output_name for run in made] == [

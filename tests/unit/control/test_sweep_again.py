@@ -43,7 +43,7 @@ def test_a_run_that_cannot_be_created_ends_the_sweep_with_those_before_it(
     found = plan(project)
     list(create(plan(project, "learning_rate=1e-4,2", "network_dim=4,16"), {}))
     made = []
-    with pytest.raises(StartRefused, match="is writing 'spyke-lr1e-4-dim4'"):
+    with pytest.raises(StartRefused, match="queued to write 'spyke-lr1e-4-dim4'"):
         made.extend(create(found, {}))
     assert len(no_processes) == 4 + 2
 

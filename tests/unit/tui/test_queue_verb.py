@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from runner.control import begin
+from runner.control import begin, launch, orders
+from runner.control import queue as control
+from runner.control.queueing import QueueRequest
+from runner.model import RunState, Status, Waiting
+from runner.store.journal import write_json
 from runner.store.rundir import RunDir
+from tests import builders as b
 from tui.cli import start as verb
 from tui.cli.exits import NO, OK, WRONG_USE, Fail
 from tui.cli.main import main
@@ -79,3 +84,21 @@ def test_the_queue_is_refused_before_any_check(
     code, text = run("start", str(file), "--queue")
     assert code == NO
     assert "PLASMA_SLOTS='0'" in text
+
+
+def test_a_waiting_run_keeps_its_name_in_the_list_and_shows_its_place(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(launch, "_await_supervisor", lambda *_, **__: None)
+    for module in (launch, control, orders):
+        monkeypatch.setattr(module, "start_supervisor", lambda *_: None)
+    spec = b.spec(name="otter", output_dir=str(tmp_path), host=control.queue.this_host())
+    made = launch.start_run(spec, spec.first_plan, queue=QueueRequest())
+    waits = Waiting("GPU 0 is used by run 20261130-190000-fox-ab12")
+    write_json(made.status, Status(RunState.QUEUED, 1, b.NOW, waiting=waits))
+    assert run("runs")[1].splitlines()[1].split()[-1] == "otter"
+    assert f"queued: {waits.reason}, number 1 of 1" in run("show", made.id)[1]
+    write_json(
+        made.status, Status(RunState.QUEUED, 1, b.NOW, waiting=Waiting("disk full", held=True))
+    )
+    assert "held: disk full" in run("runs")[1]
