@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual import events
@@ -332,3 +333,30 @@ async def test_hostile_names_tags_and_notes_break_no_row(size: tuple[int, int]) 
         assert "\x1b" not in text
         assert all(len(line) <= size[0] for line in text.splitlines())
         assert screen.board.total == len(runs)
+
+
+@pytest.mark.parametrize("welcome", [True, False])
+async def test_without_runs_no_key_of_a_run_is_offered(welcome: bool) -> None:
+    how: dict[str, Any] = {"run_path": None} if welcome else {}
+    async with app_on(actions=actions(()), **how).run_test(size=(160, 40)) as pilot:
+        if not welcome:
+            await shown(pilot)
+            await pilot.press("h")
+        await until(pilot, lambda: "No runs yet" in screen_text(pilot))
+        offered = text_of(pilot, "#footer").replace("h runs", "")
+        assert not {*"/scepurx", "enter", "space"} & {*offered.split()}
+        assert "/ filter" not in screen_text(pilot)
+
+
+async def test_the_first_screen_offers_the_filter_where_it_matches_nothing() -> None:
+    app = app_on(actions=actions(), run_path=None)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "spyke" in screen_text(pilot))
+        await pilot.press("slash", *"zzz")
+        await until(pilot, lambda: "No run matches" in screen_text(pilot))
+        typing = text_of(pilot, "#footer")
+        assert "demo" not in typing
+        await pilot.press("enter")
+        await until(pilot, lambda: "demo" in text_of(pilot, "#footer"))
+        await pilot.press("slash", "backspace")
+        await until(pilot, lambda: text_of(pilot, "#footer") == typing)

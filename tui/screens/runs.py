@@ -22,7 +22,7 @@ from tui.host_feed import HostFeed
 from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit import glyphs
 from tui.kit.filter_line import TYPING_FOOTER, FilterLine
-from tui.kit.footer import KeyFooter, footer_of
+from tui.kit.footer import FooterKey, KeyFooter, footer_of
 from tui.kit.framed import FramedScreen
 from tui.kit.paint import Row, Span
 from tui.kit.painted import Lines
@@ -70,6 +70,8 @@ KEYS = (
     Key("home,g", "edge('start')", MOVE, "First run"),
     Key("end,G", "edge('end')", MOVE, "Last run"),
 )
+#: pointless without runs
+_ON_RUNS = {key.action.partition("(")[0] for key in KEYS} - {"back"}
 
 T = TypeVar("T")
 
@@ -122,7 +124,7 @@ class RunsScreen(FramedScreen):
         runs.focus()
         if self.plasma.run_path is not None:
             runs.point_to(self.plasma.run_path.name)
-        self.query_one(KeyFooter).model = footer_of(self)
+        self.query_one(KeyFooter).model = self._footer()
         self.set_interval(REFRESH_S, self._read)
         self._read()
         self._hosts = HostFeed(self.post_message, self.plasma.backend)
@@ -214,6 +216,7 @@ class RunsScreen(FramedScreen):
         )  # fmt: skip
         self.query_one(RunList).show(board.lines(), look, typed=typed)
         self.repaint_heading()
+        self.query_one(KeyFooter).model = self._footer()
         self.on_run_list_moved()
 
     def runs_title(self) -> str:
@@ -299,9 +302,14 @@ class RunsScreen(FramedScreen):
         return (*spans, Span(f"{text} ", "dim"))
 
     def on_descendant_focus(self) -> None:
+        self.query_one(KeyFooter).model = self._footer()
+
+    def _footer(self) -> tuple[FooterKey, ...]:
         """While a filter is typed, letters are text."""
-        typing = self.query_one(FilterLine).typing
-        self.query_one(KeyFooter).model = TYPING_FOOTER if typing else footer_of(self)
+        return TYPING_FOOTER if self.query_one(FilterLine).typing else footer_of(self)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return None if self.board.listings == () and action in _ON_RUNS else True
 
     # ----------------------------------------------------------------- keys: the list
 

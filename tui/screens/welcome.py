@@ -11,10 +11,10 @@ from tui.asking import ask
 from tui.key import RUN, Key
 from tui.kit import glyphs
 from tui.kit.chart import ramp_bar
-from tui.kit.footer import FooterKey, KeyFooter, footer_of
+from tui.kit.filter_line import TYPING_FOOTER
+from tui.kit.footer import FooterKey
 from tui.kit.framed import wordmark
 from tui.kit.paint import EMPTY, Row, Span, cell
-from tui.screens.run_list import RunList
 from tui.screens.runs import KEYS as RUNS_KEYS
 from tui.screens.runs import READ_ONLY, RunsScreen
 from tui.text import clean, crop, crop_start
@@ -29,8 +29,6 @@ KEYS = (
     Key("n", "new_project", RUN, "Write a plasma.toml from what is on this machine", "set up", 88),
     Key("i", "import_project", RUN, "Write a plasma.toml from a script or config", "import", 87),
 )
-#: pointless without runs
-_ON_A_RUN = ("open", "mark", "label", "compare", "remove", "filter", "sort", "turn", "group")
 SPIN_S = 0.25
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
@@ -68,10 +66,6 @@ class WelcomeScreen(RunsScreen):
         self._found_words = problem
         self.repaint_heading()
 
-    def _show(self, *, typed: bool = False) -> None:
-        super()._show(typed=typed)
-        self.query_one(KeyFooter).model = self._footer()
-
     # ----------------------------------------------------------------- the first action
 
     def _actions(self) -> list[tuple[str, str]]:
@@ -103,7 +97,8 @@ class WelcomeScreen(RunsScreen):
             line = Span(f" {crop(text, inner)}", role)
             rows.append((Span(f" {mark} ", "accent"), cell(key, 6, "key"), line))
         rows += [EMPTY] * max(1, height - 1 - len(rows))
-        rows.append((Span("  "), Span(self.runs_title(), "title"), Span("  / filter", "dim")))
+        hint = "  / filter" if self.board.total else ""
+        rows.append((Span("  "), Span(self.runs_title(), "title"), Span(hint, "dim")))
         if len(rows) > height:
             rows = [row for row in rows if row not in (EMPTY, bar)]
         return rows
@@ -113,10 +108,8 @@ class WelcomeScreen(RunsScreen):
         self.repaint_heading()
 
     def _footer(self) -> tuple[FooterKey, ...]:
-        return tuple(key for key in footer_of(self) if key.key != "esc")
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return None if action in _ON_A_RUN and not self.query_one(RunList).lines else True
+        found = super()._footer()
+        return found if found == TYPING_FOOTER else tuple(key for key in found if key.key != "esc")
 
     # ----------------------------------------------------------------- keys
 
