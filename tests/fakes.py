@@ -14,6 +14,8 @@ from runner.control.remove import Removal
 from runner.history.compare import LETTERS, Comparison, compared_run, comparison
 from runner.history.comparing import Comparing
 from runner.history.replay import ReplayReader
+from runner.hosts.runs import HostRuns
+from runner.hosts.settings import Host
 from runner.model import Approval, CheckResult, Label, RunListing, RunSnapshot
 from runner.model.preview import Existing, Preview
 from runner.model.refusal import Refusal
@@ -151,6 +153,8 @@ class FakeBackend(Backend):
         self.removals: dict[str, Removal] = {}
         self.glances: dict[str, RunSnapshot] = {}
         self.compared = FakeComparing([], [])
+        #: what other machines answer
+        self.far: dict[str, HostRuns] = {}
         #: earlier runs to compare with
         self.earlier: Sequence[RunSnapshot] = ()
         self.sample_reader = FakeSampleReader(SampleSheet())
@@ -206,6 +210,17 @@ class FakeBackend(Backend):
     def glance(self, run_path: Path) -> RunSnapshot:
         known = self.glances.get(run_path.name)
         return known or make_snapshot(id=run_path.name, path=str(run_path))
+
+    # ----------------------------------------------------------------- other machines
+
+    def hosts(self) -> tuple[Host, ...]:
+        return tuple(map(Host, self.far))
+
+    def remembered(self, host: str) -> HostRuns:
+        return HostRuns(host)
+
+    def ask_host(self, host: Host, before: HostRuns, cancelled: threading.Event) -> HostRuns:
+        return self.far[host.name]
 
     # ----------------------------------------------------------------- runs of the list
 

@@ -22,6 +22,7 @@ from runner.control.gate import GateStatus
 from runner.history.review.document_of import document_of
 from runner.history.review.model import Review
 from runner.history.samples import Sample, SampleRhythm
+from runner.hosts.runs import HostRuns
 from runner.model import (
     AlarmKind,
     Approval,
@@ -428,6 +429,24 @@ def _with_runs(backend: FakeBackend, folder: Path) -> None:
     backend.runs = list(RUNS)
 
 
+def _with_hosts(backend: FakeBackend, folder: Path) -> None:
+    """`gpu1` has answered; `gpu2` is silent, and its runs are as it last listed them."""
+    _without_curves(backend, folder)
+    backend.runs = list(RUNS[1:4])
+    far = (
+        replace(RUNS[0], remote="gpu1", host="gpu1", device="cuda"),
+        replace(RUNS[4], remote="gpu1", host="gpu1", device="cuda", checkpoints=2),
+        b.listing(id="20261121-162911-moth-ab01", name="moth", created_at=b.NOW - 8300, remote="gpu2",
+                  host="gpu2", state=RunState.RUNNING, outcome=None, step=310, project="/data/moth"),
+    )  # fmt: skip
+    backend.far = {
+        "gpu1": HostRuns("gpu1", far[:2], b.NOW - 4, 2),
+        "gpu2": HostRuns("gpu2", far[2:], b.NOW - 7380, 1).failed(
+            "connection timed out", b.NOW - 7200
+        ),
+    }
+
+
 def _without_runs(backend: FakeBackend, folder: Path) -> None:
     backend.runs = []
 
@@ -503,6 +522,7 @@ def scenes() -> dict[str, Scene]:
     """Those with an approved text."""
     found = {name: Scene(run) for name, run in runs().items()}
     planned: dict[str, Any] = {"config_path": CONFIG}
+    on_spyke: dict[str, Any] = {"run_path": Path("/state/runs") / RUNS[1].id}
     return found | {
         "plan-ready": Scene(prepare=_with_plan(), options=planned, waits="Ready"),
         "plan-not-ready": Scene(prepare=_with_plan(BROKEN), options=planned, waits="Not ready"),
@@ -557,6 +577,22 @@ def scenes() -> dict[str, Scene]:
             prepare=_with_runs,
             then=LAST_CURVE,
             sizes=WIDTHS[1:2],
+        ),
+        "runs-hosts": Scene(
+            TRAINING,
+            ("h",),
+            prepare=_with_hosts,
+            then="timed out",
+            options=on_spyke,
+            sizes=SIZES[:2],
+        ),
+        "runs-hosts-grouped": Scene(
+            TRAINING,
+            ("h", "p"),
+            prepare=_with_hosts,
+            then="timed out",
+            options=on_spyke,
+            sizes=SIZES[:1],
         ),
         "runs-none": Scene(
             TRAINING, ("h",), prepare=_without_runs, then="No runs", sizes=WIDTHS[1:2]

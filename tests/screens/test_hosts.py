@@ -41,7 +41,7 @@ class FarBackend(FakeBackend):
     def hosts(self) -> tuple[Host, ...]:
         if self.bad_config:
             raise Refusal(self.bad_config)
-        return tuple(map(Host, self.far))
+        return super().hosts()
 
     def remembered(self, host: str) -> HostRuns:
         return self.known.get(host, HostRuns(host))
@@ -52,7 +52,7 @@ class FarBackend(FakeBackend):
             while not (self.silent.is_set() or cancelled.wait(0.01)):
                 pass
             return before.failed("connection timed out", b.NOW - 7200)
-        return self.far[host.name]
+        return super().ask_host(host, before, cancelled)
 
     def attach_command(self, host: str, words: Any) -> list[str]:
         self.attached.append((host, list(words)))
@@ -99,6 +99,21 @@ async def test_a_machine_that_does_not_answer_delays_nothing_and_is_one_line() -
         assert "; its runs as of 2 h ago (connection timed out)" in line
         assert screen.board.total == 3
         assert screen.query_one("#hosts").size.height == 1
+
+
+async def test_a_run_is_no_longer_live_once_its_machine_is_silent() -> None:
+    backend = FarBackend(GPU1, GPU2)
+    backend.known["gpu2"] = HostRuns("gpu2", (replace(THERE, remote="gpu2"),), b.NOW - 7380, 1)
+    async with app_on(actions=backend).run_test(size=(80, 24)) as pilot:
+        await opened(pilot, 3)
+        await pilot.press("p")
+        assert "2 live" in text_of(pilot, "#top")
+        assert screen_text(pilot).count("● training") == 2
+        backend.silent.set()
+        await until(pilot, lambda: "? was training" in screen_text(pilot))
+        assert "1 live" in text_of(pilot, "#top")
+        head = next(line for line in screen_text(pilot).split("\n") if "gpu2: " in line)
+        assert "1 run " in head and "live" not in head
 
 
 async def test_many_silent_machines_take_three_lines() -> None:

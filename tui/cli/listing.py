@@ -52,6 +52,7 @@ def runs(options: argparse.Namespace) -> int:
         typed=options.filter or "", sort=sort, grouped="project" if options.group else ""
     )
     hosts = _hosts(options)
+    board.without(frozenset(one.host for one in hosts if one.problem))
     board.take(together(() if options.host else _of_this_machine(), hosts))
     lines = _cut(board.lines(), options.limit)
     shown = [one.listing for one in lines if isinstance(one, Entry)]

@@ -279,8 +279,11 @@ def run_row(
         if column.name == "loss curve":
             spans += [*_curve(one, curve, column.size - GAP), Span(" " * GAP)]
         else:
-            role = label_of(one.state, one.outcome).role if column.name == "state" else column.role
-            spans += _cell(column, column.text(one, now), "dim" if stale else role)
+            text, label = column.text(one, now), label_of(one.state, one.outcome)
+            role = label.role if column.name == "state" else column.role
+            if stale and column.name == "state" and is_live(one):
+                text = f"{glyphs.LOST} was {label.word}"
+            spans += _cell(column, text, "dim" if stale else role)
     return pad(tuple(spans), width)
 
 

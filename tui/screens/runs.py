@@ -209,10 +209,11 @@ class RunsScreen(FramedScreen):
         self._show()
 
     def _show(self, *, typed: bool = False) -> None:
-        board = self.board
+        board, silent = self.board, self._silent()
+        board.without(silent)
         look = ListLook(
             self.plasma.clock(), board.sort.name, board.down, frozenset(board.marks), board.columns,
-            self._glances, self._silent(),
+            self._glances, silent,
         )  # fmt: skip
         self.query_one(RunList).show(board.lines(), look, typed=typed)
         self.repaint_heading()
@@ -296,8 +297,8 @@ class RunsScreen(FramedScreen):
             spans.append(Span(f"by {board.sort.name} {DOWN if board.down else UP}  ", "dim"))
         if board.marks:
             spans.append(Span(f"{glyphs.WRITTEN} {len(board.marks)} marked  ", "accent"))
-        if board.live and width >= 60:
-            spans.append(Span(f"{glyphs.ACTIVE} {board.live} live  ", "good"))
+        if width >= 60 and (live := board.live):
+            spans.append(Span(f"{glyphs.ACTIVE} {live} live  ", "good"))
         text = every if board.found == board.total else f"{board.found} of {every}"
         return (*spans, Span(f"{text} ", "dim"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -256,7 +256,8 @@ class RunBoard:
     marks: dict[str, None] = field(default_factory=dict)
     #: optional columns with something to show
     columns: frozenset[str] = frozenset()
-    live: int = 0
+    #: hosts that do not answer: whether their runs are live is unknown
+    silent: frozenset[str] = frozenset()
     _entries: dict[str, Entry] = field(default_factory=dict)
     #: what `sort` compares
     _values: dict[Entry, str | float | None] = field(default_factory=dict)
@@ -279,7 +280,6 @@ class RunBoard:
         self._entries = self.entries_of(taken) if entries is None else entries
         self.marks = {key: None for key in self.marks if key in self._entries}
         self.columns = _columns(taken)
-        self.live = sum(one.live for one in self._entries.values())
         self._forget()
         return True
 
@@ -306,6 +306,15 @@ class RunBoard:
         at = places.index(self.grouped) if self.grouped in places else 0
         self.grouped = places[(at + 1) % len(places)]
         self._lines = None
+
+    def without(self, silent: frozenset[str]) -> None:
+        """These hosts do not answer now."""
+        if silent != self.silent:
+            self.silent, self._lines = silent, None
+
+    @property
+    def live(self) -> int:
+        return _live(self._entries.values(), self.silent)
 
     def mark(self, key: str) -> None:
         """Mark or unmark."""
@@ -343,7 +352,9 @@ class RunBoard:
     def lines(self) -> tuple[Line, ...]:
         if self._lines is None:
             shown = self._matching()
-            self._lines = _under_heads(shown, self.grouped) if self.grouped else tuple(shown)
+            self._lines = (
+                _under_heads(shown, self.grouped, self.silent) if self.grouped else tuple(shown)
+            )
         return self._lines
 
     def _matching(self) -> list[Entry]:
@@ -409,7 +420,11 @@ HEADS: dict[str, tuple[Callable[[RunListing], str], Callable[[str], str]]] = {
 }
 
 
-def _under_heads(entries: list[Entry], by: str) -> tuple[Line, ...]:
+def _live(entries: Iterable[Entry], silent: frozenset[str]) -> int:
+    return sum(one.live and one.listing.remote not in silent for one in entries)
+
+
+def _under_heads(entries: list[Entry], by: str, silent: frozenset[str]) -> tuple[Line, ...]:
     """Groups in the order of their first run, so that those with a live one come first. One path is two
     projects on two machines."""
     key, title = HEADS[by]
@@ -419,6 +434,6 @@ def _under_heads(entries: list[Entry], by: str) -> tuple[Line, ...]:
     lines: list[Line] = []
     for (host, name), members in groups.items():
         shown = (f"{clean(host, 60)}: " if host else "") + title(name)
-        lines.append(Head(shown, len(members), sum(one.live for one in members)))
+        lines.append(Head(shown, len(members), _live(members, silent)))
         lines += members
     return tuple(lines)
