@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.model.refusal import Refusal
@@ -49,6 +51,23 @@ def ask(
 def _call(handler: Callable[[T], object], value: T) -> None:
     """Textual would await what a handler returns, and a screen cannot await its own end."""
     handler(value)
+
+
+class InTurn:
+    """Orders that are given faster than they are carried out are carried out one after another, none is lost:
+    `ask(screen, in_turn(work), ...)`."""
+
+    def __init__(self) -> None:
+        self._works: deque[Callable[[], Any]] = deque()
+        self._lock = Lock()
+
+    def __call__(self, work: Callable[[], T]) -> Callable[[], T]:
+        self._works.append(work)
+        return self._oldest
+
+    def _oldest(self) -> Any:
+        with self._lock:
+            return self._works.popleft()()
 
 
 def sentence_of(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.screens.helpers import app_on, screen_text, text_of, until
 from tests.screens.test_runs import opened as opened_list
 from tests.screens.test_runs import text_of_list
 from tests.screens.test_starting import CONFIG, PREVIEW, asked, opened
+from tui.backend.door import Sent
 from tui.panels.verdict import verdict_of
 from tui.screens.questions import ConfirmScreen
 from tui.words.clauses import Kind, Verdict
@@ -72,6 +74,26 @@ async def test_the_list_shows_the_queue_in_its_order_and_moves_a_run() -> None:
         await pilot.press("down", "K")
         await until(pilot, lambda: len(backend.orders) == 2)
         assert [order[0] for order in backend.orders] == ["release", "up"]
+
+
+async def test_keys_typed_faster_than_the_queue_changes_all_count_in_their_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    backend = FakeBackend(b.snapshot(), RUNS)
+    moved, quick = backend.move_in_queue, Event()
+
+    def slow(path: Path, where: str) -> Sent:
+        quick.wait(10)
+        return moved(path, where)
+
+    monkeypatch.setattr(backend, "move_in_queue", slow)
+    app = app_on(actions=backend)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened_list(pilot, backend)
+        await pilot.press("home", "down", *"JKKJK")
+        quick.set()
+        await until(pilot, lambda: len(backend.orders) == 5)
+        assert [order[0] for order in backend.orders] == ["down", "up", "up", "down", "up"]
 
 
 def words(verdict: Verdict) -> str:

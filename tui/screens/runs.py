@@ -17,7 +17,7 @@ from textual.worker import get_current_worker
 from runner.model import RunListing, RunState
 from runner.model.refusal import Refusal
 from runner.model.units import count
-from tui.asking import ask, sentence_of
+from tui.asking import InTurn, ask, sentence_of
 from tui.host_feed import HostFeed
 from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit import glyphs
@@ -112,6 +112,8 @@ class RunsScreen(FramedScreen):
         self._not_before = 0.0
         #: the next list must show every change
         self._sure = True
+        #: orders about the queue
+        self._in_turn = InTurn()
 
     def body(self) -> ComposeResult:
         yield FilterLine("#runs", "words, or tag:good state:failed project:fox")
@@ -439,7 +441,7 @@ class RunsScreen(FramedScreen):
                     return backend.release(path).text
                 return backend.move_in_queue(path, what).text
 
-            self._look(order, self._ordered)
+            ask(self, self._in_turn(order), self._ordered, self._failed)
 
     def _ordered(self, text: str) -> None:
         self.say(f"{capital(text)}.", "text", 6.0)
