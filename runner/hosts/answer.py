@@ -24,6 +24,9 @@ READ_BYTES = 1 << 16
 NO_CONNECTION, NO_PROGRAM = 255, 127
 
 
+#: without a terminal, ssh to a jump host would open a window for its password, every ten seconds
+_SILENT = {"SSH_ASKPASS_REQUIRE": "never"}
+
 #: threads end with this program, what they have started would not
 _running: set[subprocess.Popen[bytes]] = set()
 
@@ -77,7 +80,7 @@ def pump(
     try:
         child = subprocess.Popen(
             list(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            start_new_session=True,
+            start_new_session=True, env={**os.environ, **_SILENT},
         )  # fmt: skip
     except OSError as error:
         return None, f"{command[0]} cannot be started: {error.strerror or error}"

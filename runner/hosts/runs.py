@@ -28,6 +28,9 @@ LIMIT_BYTES = 8 << 20
 PATIENCE_S = 20.0
 #: the list is remembered for the next process that often
 REMEMBER_S = 60.0
+#: exit code, and a piece of its sentence, of a command that does not know our words
+WRONG_USE = 2
+_UNKNOWN_WORDS = ("no option is called", "unrecognized arguments", "invalid choice")
 #: what may follow `attach`; never an option, never two words
 _ID = re.compile(r"[A-Za-z0-9][\w.@:+-]{0,254}", re.ASCII)
 
@@ -90,12 +93,13 @@ def decoded(name: str, answer: Answer) -> tuple[tuple[RunListing, ...], int]:
     """Its runs, marked as that host's, and how many it has. Raises NoAnswer."""
     if answer.code != 0:
         raise NoAnswer(why_not(name, answer))
+    output = _list_in(answer.output)
     try:
-        found = msgspec.json.decode(answer.output, type=_Listed)
+        found = msgspec.json.decode(output, type=_Listed)
     except UNDECODABLE as error:
         with contextlib.suppress(*UNDECODABLE):
-            _refuse_newer(msgspec.json.decode(answer.output, type=Versioned).schema)
-        if not answer.output.lstrip().startswith(b"{"):
+            _refuse_newer(msgspec.json.decode(output, type=Versioned).schema)
+        if not output.lstrip().startswith(b"{"):
             raise NoAnswer(
                 "its answer is no list of runs; does a start file of its shell print something?"
             ) from None
@@ -103,6 +107,12 @@ def decoded(name: str, answer: Answer) -> tuple[tuple[RunListing, ...], int]:
     _refuse_newer(found.schema)
     runs = {one.id: one for one in found.runs[:MOST_RUNS] if _ID.fullmatch(one.id)}
     return tuple(replace(one, remote=name) for one in runs.values()), found.total
+
+
+def _list_in(output: bytes) -> bytes:
+    """Without what start files of the shell there print before and after it."""
+    begin, end = output.find(b'{\n  "schema":'), output.rfind(b"\n}")
+    return output[begin : end + 2] if 0 <= begin < end else output
 
 
 def _refuse_newer(schema: int) -> None:
@@ -118,10 +128,13 @@ def why_not(name: str, answer: Answer) -> str:
         return answer.problem
     if answer.code == NO_PROGRAM:
         return f"plasma-tui was not found there; set command in [hosts.{name}] of config.toml"
+    if answer.code == WRONG_USE and any(words in said for words in _UNKNOWN_WORDS):
+        return f"its plasma-tui is older: update it there ({said.removeprefix('plasma-tui: ')})"
     if answer.code == NO_CONNECTION:
         if "Host key verification failed" in said:
             return f"its host key is new to ssh: run `ssh {name}` once"
         if "Permission denied" in said:
+            said = said.rstrip(".")
             return f"{said}; ssh asks for no password here: `plasma-tui attach --host {name} last` does"
         return said or "ssh could not connect"
     return said.removeprefix("plasma-tui: ") or f"the command ended with code {answer.code}"

@@ -28,9 +28,13 @@ def some(names: Sequence[str], limit: int = 3) -> str:
     return ", ".join(names[:limit]) + more
 
 
+#: a longer time, as a damaged file or another machine may claim, is none
+LONGEST_S = 1e10
+
+
 def duration(seconds: float | None) -> str:
     """`37 s`, `11 min`, `1 h 12 min`, `3 d 4 h`: two units at most, so that it does not flicker."""
-    if seconds is None or not math.isfinite(seconds):
+    if seconds is None or not abs(seconds) < LONGEST_S:
         return UNKNOWN
     whole = max(0, round(seconds))
     if whole < 60:
@@ -61,7 +65,7 @@ def ago(seconds: float | None) -> str:
 
 def pace(seconds_per_step: float | None) -> str:
     """`3.1 s/step`, or `12 steps/s` if a step takes less than half a second."""
-    if seconds_per_step is None or not math.isfinite(seconds_per_step) or seconds_per_step <= 0:
+    if seconds_per_step is None or not 0 < seconds_per_step < LONGEST_S:
         return UNKNOWN
     if seconds_per_step >= 0.5:
         return f"{_three(seconds_per_step)} s/step"

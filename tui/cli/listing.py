@@ -11,7 +11,7 @@ from runner.control.jobs import look
 from runner.control.queue import revive
 from runner.model import RunListing
 from runner.model.refusal import Refusal
-from runner.model.units import count, duration, loss
+from runner.model.units import count, duration, loss, some
 from runner.store.registry import list_runs
 from runner.store.rundir import user_config
 from tui.cli.common import print_json, print_table, say
@@ -58,6 +58,9 @@ def runs(options: argparse.Namespace) -> int:
     shown = [one.listing for one in lines if isinstance(one, Entry)]
     if options.json:
         print_json({"schema": 1, "runs": shown, "total": board.found} | _silent(options, hosts))
+    elif not board.total and options.host:
+        if answered := [one.host for one in hosts if not one.problem]:
+            say(f"no runs on {some(answered)}")
     elif not board.total:
         say("no runs yet: try `plasma-tui demo`, or `plasma-tui start` your own")
     elif not board.found:

@@ -186,7 +186,7 @@ class RunsScreen(FramedScreen):
         found = host_lines(self._hosts.states(), self.plasma.clock())
         if len(found) > MOST_HOST_LINES:
             more = len(found) - MOST_HOST_LINES + 1
-            found[MOST_HOST_LINES - 1 :] = [f"and {more} more hosts without an answer"]
+            found[MOST_HOST_LINES - 1 :] = [f"and {more} more hosts: `plasma-tui runs` lists them"]
         return found
 
     def _host_rows(self, width: int, height: int) -> Sequence[Row]:

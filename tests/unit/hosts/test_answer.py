@@ -94,6 +94,12 @@ def test_a_program_that_ends_while_a_host_is_asked_leaves_no_ssh() -> None:
         time.sleep(0.02)
 
 
+def test_a_question_opens_no_window_for_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", ":0")
+    found = collect(["sh", "-c", "echo $SSH_ASKPASS_REQUIRE"], limit_bytes=100, patience_s=5.0)
+    assert found.output == b"never\n"
+
+
 def test_no_ssh_at_all_is_a_sentence() -> None:
     done = collect(["/nowhere/ssh"], limit_bytes=9, patience_s=1)
     assert done.problem == "/nowhere/ssh cannot be started: No such file or directory"

@@ -48,6 +48,13 @@ def test_what_a_later_version_adds_is_passed_over() -> None:
     assert (runs[0].state, runs[0].remote) == ("unknown", "gpu")
 
 
+def test_what_start_files_of_the_shell_there_print_around_the_list_is_passed_over() -> None:
+    listed = msgspec.json.format(answer([row()], total=1).output, indent=2)
+    noisy = b"Welcome to {gpu}!\n\x1b[31m{\n" + listed + b"\nlogout: bye }\n"
+    runs, total = decoded("gpu", Answer(0, noisy))
+    assert [one.id for one in runs] == ["20261121-182911-spyke-aa01"] and total == 1
+
+
 @pytest.mark.parametrize(
     "run_id", ["-x", "--read-only", "", "a b", "a\nb", "../x", "x/y", "a" * 300, *INJECTIONS[:6]]
 )
@@ -63,6 +70,13 @@ def test_equal_ids_of_one_answer_are_one_run_and_too_many_are_cut() -> None:
 
 
 REASONS: dict[str, tuple[Answer, str]] = {
+    "older": (Answer(2, error=b"plasma-tui runs: no option is called --limit (see x)\n"),
+              "its plasma-tui is older: update it there"),
+    "much older": (Answer(2, error=b"usage: x\nplasma-tui: error: unrecognized arguments: --json\n"),
+                   "its plasma-tui is older: update it there"),
+    "wrong use": (Answer(2, error=b"plasma-tui: /data cannot be written\n"), "/data cannot be written"),
+    "password": (Answer(255, error=b"me@gpu: Permission denied (publickey,password).\r\n"),
+                 "Permission denied (publickey,password); ssh asks for no password here"),
     "garbage": (Answer(0, b"Welcome to gpu!\n{}"), "does a start file of its shell print something"),
     "empty": (Answer(0, b""), "its answer is no list of runs"),
     "torn": (Answer(0, b'{"schema": 1, "runs": ['), "cannot be read"),

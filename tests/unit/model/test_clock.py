@@ -7,7 +7,7 @@ import math
 import pytest
 
 from runner.history.review.document_of import utc
-from runner.model.units import UNKNOWN, clock
+from runner.model.units import UNKNOWN, clock, duration, pace
 
 
 def test_a_time_is_shown_in_the_asked_form() -> None:
@@ -19,3 +19,8 @@ def test_a_time_is_shown_in_the_asked_form() -> None:
 def test_a_time_that_no_calendar_has_is_unknown(at: float | None) -> None:
     assert clock("%H:%M", at) == UNKNOWN
     assert utc(at) is None or at == 1e15
+
+
+@pytest.mark.parametrize("seconds", [1e11, 1e308, -1e308, math.inf, math.nan])
+def test_a_time_that_no_run_takes_is_unknown(seconds: float) -> None:
+    assert duration(seconds) == pace(seconds) == UNKNOWN

@@ -104,6 +104,17 @@ def test_a_host_that_does_not_answer_is_one_line_and_its_last_list_stays(
     assert shown.err.endswith(" (connect to gpu: timed out)\n")
 
 
+def test_a_host_without_an_answer_is_not_said_to_have_no_runs(
+    far: Far, fake_ssh: FakeSsh, capsys: Captured
+) -> None:
+    fake_ssh.host("gpu", exits=255, says="ssh: connect to gpu: timed out\n")
+    assert main(["runs", "--host", "gpu"]) == 1
+    assert capsys.readouterr().err == "gpu: no answer (connect to gpu: timed out)\n"
+    far("gpu2", 0)
+    assert main(["runs", "--host", "gpu", "--host", "gpu2"]) == 1
+    assert capsys.readouterr().err.splitlines()[0] == "no runs on gpu2"
+
+
 def test_hosts_that_nobody_named_are_not_waited_for(
     far: Far,
     fake_ssh: FakeSsh,
