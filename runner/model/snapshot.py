@@ -77,6 +77,12 @@ class RunSnapshot:
     #: of a cluster, as last asked; None: it was started without one
     job: JobRecord | None = None
 
+    @property
+    def without_status(self) -> bool:
+        """Its status.json exists, and cannot be read: its files and its end are unknown."""
+        damaged = any(problem.startswith("status.json") for problem in self.problems)
+        return self.status is None and (bool(self.newer) or damaged)
+
 
 @dataclass(frozen=True, slots=True)
 class RunListing:

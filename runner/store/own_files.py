@@ -47,8 +47,8 @@ def as_recorded(status: Status) -> Status:
 
 @dataclass(slots=True, eq=False)
 class _Pass:
-    """One check of all `files`. `folders`: why nothing is known of the files in a folder, "" if it can be read;
-    `states`: steps of states that may still be complete."""
+    """One check of all `files`. `elsewhere`: why a file that is not here may exist; `folders`: why nothing is
+    known of the files in a folder, "" if it can be read; `states`: steps of states that may be complete."""
 
     files: tuple[Checkpoint, ...]
     known: dict[str, Replacement]
@@ -75,8 +75,9 @@ class OwnFiles:
         #: of a file that was touched or copied its header was read: by path, its time, inode and size then
         self._headers: dict[str, tuple[tuple[int, int, int], bool | None]] = {}
 
-    def checked(self, status: Status, spec: RunSpec, budget_s: float) -> Status:
-        """The status as its files are now. Until all were checked, as they were last."""
+    def checked(self, status: Status, spec: RunSpec | None, budget_s: float) -> Status:
+        """The status as its files are now; until all were checked, as they were last. `spec`: None: it cannot
+        be read."""
         files = status.checkpoints
         if self._done is not None and self._done[0].files is not files:
             self._done = None
@@ -87,13 +88,12 @@ class OwnFiles:
         step = min(status.safe_step, max(self._done[0].states, default=0))
         return replace(status, checkpoints=self._done[1], safe_step=step)
 
-    def _look(self, files: tuple[Checkpoint, ...], spec: RunSpec, budget_s: float) -> None:
+    def _look(self, files: tuple[Checkpoint, ...], spec: RunSpec | None, budget_s: float) -> None:
         now = self._now
         if now is None or now.files is not files:
             known = {one.path: one for one in replacements(self._run)}
-            host = spec.host if spec.host != socket.gethostname() else ""
-            now = self._now = _Pass(files, known, host)
-        if not self._continue(now, spec.cwd, budget_s):
+            now = self._now = _Pass(files, known, _elsewhere(spec))
+        if not self._continue(now, spec.cwd if spec is not None else "", budget_s):
             return
         self._now, self._due_at = None, time.monotonic() + max(EVERY_S, now.took_s / SHARE)
         found = now.result()
@@ -171,13 +171,21 @@ class OwnFiles:
         return one
 
 
+def _elsewhere(spec: RunSpec | None) -> str:
+    if spec is None:
+        return "not found, and spec.json, which names its machine, is unreadable"
+    if spec.host == socket.gethostname():
+        return ""
+    return f"not on this machine, it was written on {spec.host}"
+
+
 def _unknown(now: _Pass, path: str, error: OSError | ValueError) -> str:
     """Why a missing file may still exist; "" if it does not."""
     if not isinstance(error, _WITHOUT_FILE):
         why = error.strerror if isinstance(error, OSError) else None
         return f"cannot be checked: {why or error}"
     if now.elsewhere:
-        return f"cannot be checked: not on this machine, it was written on {now.elsewhere}"
+        return f"cannot be checked: {now.elsewhere}"
     folder = os.path.dirname(path)  # noqa: PTH120
     if folder not in now.folders:
         here = os.path.isdir(folder)  # noqa: PTH112

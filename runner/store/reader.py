@@ -258,8 +258,8 @@ class RunReader:
     def _snapshot(self) -> RunSnapshot:
         now = time.time()
         spec, status = self._spec.value, self._with_norms(self._status.value)
-        if self._spec.newer:
-            spec = self._lasting()
+        if self._newer:  # the other file may be of this version, but its meaning depends on both
+            spec, status = self._lasting() if self._spec.newer else spec, None
         alive = self._supervisor_alive(now)
         state = self._state(spec, status, alive)
         job = self._job.value
@@ -301,11 +301,10 @@ class RunReader:
         return self._attached[1]
 
     def _with_own_files(self, snapshot: RunSnapshot, budget_s: float) -> RunSnapshot:
-        spec, status = snapshot.spec, snapshot.status
-        over = snapshot.state in (RunState.ENDED, RunState.LOST)
-        if self._files is None or not over or spec is None or status is None:
+        status, over = snapshot.status, snapshot.state in (RunState.ENDED, RunState.LOST)
+        if self._files is None or not over or status is None:
             return snapshot
-        return replace(snapshot, status=self._files.checked(status, spec, budget_s))
+        return replace(snapshot, status=self._files.checked(status, snapshot.spec, budget_s))
 
     def _hardware_of(self, status: Status | None) -> tuple[HardwareSample, ...]:
         """The numbers of the journal, and last the newest reading with its texts."""

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.torture.faults import load_families
 from tests.torture.project import TRAINERS
-from tests.torture.run import Result, Torture, drawn
+from tests.torture.run import LifeResult, Torture, drawn
 from tests.torture.table import table_of
 
 
@@ -57,7 +57,7 @@ def main() -> int:
             raise SystemExit(f"no fault and no family is called {args.only}")
     scratch = args.scratch or Path(tempfile.mkdtemp(prefix="plasma-torture-"))
     torture = Torture(TRAINERS[args.trainer](), scratch)
-    results: list[Result] = []
+    results: list[LifeResult] = []
     until, seed = time.monotonic() + 60 * args.minutes, args.seed
     while time.monotonic() < until and sum(len(r.points) for r in results) < args.points:
         result = torture.live(seed, drawn(seed, table, torture.trainer.name))
@@ -76,7 +76,7 @@ def main() -> int:
     return 1 if any(one.lost for one in results) else 0
 
 
-def _show(result: Result) -> None:
+def _show(result: LifeResult) -> None:
     faults = ", ".join(f"{p.fault} ({p.phase})" for p in result.points)
     print(f"{result.seed:6} {result.took_s:5.1f} s {result.outcome:10} {faults}", flush=True)
     for sentence in result.lost:

@@ -38,7 +38,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class LifeResult:
     """A life: its points, and what was lost, a sentence each."""
 
     seed: int
@@ -114,7 +114,7 @@ class Torture:
                 life.clean_up()
         return self.references[key]
 
-    def live(self, seed: int, plan: Plan) -> Result:
+    def live(self, seed: int, plan: Plan) -> LifeResult:
         """One life: faults until the plan has no more, resumed until it has ended well. `seed`: decides the
         moments within the phases, and what a fault leaves open."""
         reference = self.reference(plan.launcher, plan.workers)
@@ -145,7 +145,7 @@ class Torture:
                 if lost and life.run.path.exists():
                     _keep(life, self.scratch)
             life.clean_up()
-        return Result(
+        return LifeResult(
             seed, self.trainer.name, tuple(points), tuple(lost),
             str(last.outcome) if last is not None else "unknown",
             tuple(round(one, 2) for one in life.readopted_s), life.resident_mb,

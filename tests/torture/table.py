@@ -8,21 +8,21 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tests.torture.judge import READOPTION_S
-from tests.torture.run import Point, Result
+from tests.torture.run import LifeResult, Point
 
 
-def read_results(path: Path) -> list[Result]:
+def read_results(path: Path) -> list[LifeResult]:
     """What `--results` wrote."""
     found = []
     for line in path.read_text().splitlines():
         data = json.loads(line)
         points = tuple(Point(**one) for one in data.pop("points"))
         tuples = {name: tuple(data.pop(name)) for name in ("lost", "readopted_s", "notes")}
-        found.append(Result(points=points, **tuples, **data))
+        found.append(LifeResult(points=points, **tuples, **data))
     return found
 
 
-def table_of(results: Sequence[Result]) -> str:
+def table_of(results: Sequence[LifeResult]) -> str:
     """Markdown: a row for each family and for each phase. A loss counts for every fault of its life."""
     lines = ["| what | tried | survived | lost |", "|---|---|---|---|"]
     points = [(point, bool(result.lost)) for result in results for point in result.points]

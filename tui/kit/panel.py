@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textual import events
+from textual.reactive import reactive
 
 from tui.kit import glyphs
 from tui.kit.paint import Row, Span, row_width
 from tui.kit.painted import Painted
 from tui.text import crop
 
+UNREAD: tuple[Row, ...] = ((Span(" unknown", "dim"),),)
+
 
 class Panel(Painted, can_focus=True):
     """Subclasses give `TITLE`, `note()` (right end of the rule) and `content(width, height)`."""
 
     TITLE = ""
+    #: what it shows could not be read: it claims nothing
+    unread: reactive[bool] = reactive(False, layout=False, repaint=False)
 
     def note(self) -> Row:
         """Shown at the right end of the rule."""
@@ -29,18 +34,21 @@ class Panel(Painted, can_focus=True):
         raise NotImplementedError
 
     def draw(self, width: int, height: int) -> Sequence[Row]:
-        return (self._heading(width), *self.content(width, height - 1))
+        content = UNREAD if self.unread else self.content(width, height - 1)
+        return (self._heading(width), *content)
+
+    def watch_unread(self) -> None:
+        self.repaint()
 
     def _heading(self, width: int) -> Row:
         """The title in the rule; a heavy rule shows the focus without colour."""
         rule = glyphs.RULE_FOCUS if self.has_focus else glyphs.RULE
         role = "title" if self.has_focus else "faint"
         head: Row = (Span(rule, role), Span(f" {crop(self.TITLE, width - 4)} ", "title"))
-        value = self.title_value()
+        value, note = ((), ()) if self.unread else (self.title_value(), self.note())
         if value and row_width(head) + row_width(value) + 2 <= width:
             head = (*head, *value, Span(" ", "text"))
         tail: Row = ()
-        note = self.note()
         if note and row_width(head) + row_width(note) + 5 <= width:
             tail = (Span(" ", "text"), *note, Span(" ", "text"), Span(rule, role))
         room = width - row_width(head) - row_width(tail)

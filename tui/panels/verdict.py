@@ -596,7 +596,8 @@ def lost(snapshot: RunSnapshot, progress: Progress, now: float) -> Verdict:
     silent_s = now - status.heartbeat_at if status is not None and status.heartbeat_at else 0.0
     since = f"; last heartbeat {ago(silent_s)} ago" if silent_s >= 5 else ""
     head = Clause(f"no supervisor, no trainer, no record of an end{since}", "bad")
-    second = (*_key(snapshot), _kept(progress), *problem_clauses(snapshot))
+    kept = () if snapshot.without_status else (_kept(progress),)
+    second = (*_key(snapshot), *kept, *problem_clauses(snapshot))
     return Verdict(Kind.LOST, (head,), second)
 
 

@@ -182,6 +182,13 @@ class MonitorScreen(Charted):
         self.query_one(GaugePanel).model = gauge_board(snapshot, now, details=solo)
         self.query_one(EventPanel).read(snapshot, self._preflight_hint())
         self.query_one(ConsolePanel).model = snapshot.console if snapshot is not None else ()
+        self._mark_unread(snapshot)
+
+    def _mark_unread(self, snapshot: RunSnapshot | None) -> None:
+        """Nothing of a newer version's run is read; without its status no file is known."""
+        for panel in self.query(Panel):
+            panel.unread = snapshot is not None and bool(snapshot.newer)
+        self.query_one(CheckpointPanel).unread = snapshot is not None and snapshot.without_status
 
     def clock(self) -> float:
         """Wall clock, for ages."""
@@ -222,6 +229,7 @@ class MonitorScreen(Charted):
         self.query_one(PlanPanel).model = plan
         planned = planned_snapshot(plan) if plan is not None else None
         self.query_one(CheckpointPanel).model = checkpoint_table(planned, 0.0)
+        self._mark_unread(None)
         preflight = self.query_one("#preflight", PreflightPanel)
         preflight.empty = (
             "no checks while plasma.toml has errors"

@@ -55,7 +55,7 @@ def label_of(state: RunState, outcome: Outcome | None, phase: Phase | None = Non
     if state is RunState.LOST:
         return StateLabel("lost", glyphs.LOST, "bad")
     if state is RunState.UNKNOWN:
-        return StateLabel("unreadable", glyphs.LOST, "warn")
+        return StateLabel("unknown", glyphs.LOST, "warn")
     if state is RunState.STOPPING:
         return StateLabel("stopping", glyphs.BUSY, "warn")
     if state is RunState.QUEUED:

@@ -114,6 +114,17 @@ def test_a_file_that_another_machine_wrote_is_unknown_here(tmp_path: Path, out: 
     assert one.unseen and not one.missing and "workstation" in (one.problem or "")
 
 
+def test_without_spec_json_a_file_that_is_there_is_checked_and_another_is_unknown(
+    tmp_path: Path, out: Path
+) -> None:
+    status = status_of(file_of(out, 10), file_of(out, 20), file_of(out, 30))
+    Path(status.checkpoints[0].path).unlink()
+    os.truncate(status.checkpoints[1].path, 50)
+    gone, cut, kept = OwnFiles(tmp_path).checked(status, None, math.inf).checkpoints
+    assert gone.unseen and not gone.missing and "spec.json" in (gone.problem or "")
+    assert cut.replaced == CHANGED and kept is status.checkpoints[2]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
 def test_a_folder_that_may_not_be_read_makes_its_files_unknown(tmp_path: Path, out: Path) -> None:
     status = status_of(file_of(out, 10))
