@@ -27,6 +27,9 @@ _OURS = (
     "--account", "-A", "--cpus-per-task", "-c", "--mem",
 )  # fmt: skip
 
+#: print something instead
+_NO_JOB = ("--help", "-h", "--usage", "--version", "-V")
+
 
 def _like(pattern: re.Pattern[str], example: str) -> Reader:
     @reads(type="string", pattern=f"^(?:{pattern.pattern})$")
@@ -56,10 +59,12 @@ def _lines(value: Any) -> tuple[str, ...]:
         match = _LINE.fullmatch(line) if isinstance(line, str) and line.isprintable() else None
         if match is None:
             raise Wrong(f'contains {line!r}; write options of sbatch, like "--qos=high"', index)
-        option = re.split(r"[=\s]", match[1], maxsplit=1)[0]
-        # sbatch also takes the beginning of a long option
-        if any(one.startswith(option) for one in _OURS):
-            raise Wrong(f"contains {option}, which plasma-tui sets; remove it", index)
+        for option in (word.partition("=")[0] for word in match[1].split() if word[0] == "-"):
+            # sbatch also takes the beginning of a long option
+            if any(one.startswith(option) for one in _OURS):
+                raise Wrong(f"contains {option}, which plasma-tui sets; remove it", index)
+            if option in _NO_JOB:
+                raise Wrong(f"contains {option}, which submits no job; remove it", index)
         found.append(f"#SBATCH {match[1]}")
     return tuple(found)
 

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from runner.control.launch import start_attempt
 from runner.control.resume import plan_resume
+from runner.control.submit import Unreached
+from runner.engines.slurm import watch
 from runner.engines.slurm.words import CONTINUED, NOT_SUBMITTED
 from runner.model import AttemptPlan, JobPhase, Outcome, RunSnapshot, RunState
 from runner.model.refusal import Refusal
@@ -36,10 +38,11 @@ def follow(run: RunDir, attempt: int) -> str:
     "": the training needs no further job."""
     job = job_of(run)
     # a reader shows it as stopping until this is done
-    snapshot = replace(RunReader(run.path, console=False).read_all(), state=RunState.ENDED)
+    snapshot = RunReader(run.path, console=False).read_all()
     status = snapshot.status
     if status is None or status.state is not RunState.ENDED or status.attempt != attempt:
         return f"attempt {attempt} has no verdict of its own, so no further job is submitted"
+    snapshot = replace(snapshot, state=RunState.ENDED, outcome=status.outcome)
     if job is None or (job.attempt != attempt and job.phase is not JobPhase.OVER):
         return f"attempt {attempt} already has a successor, so no further job is submitted"
     if job.attempt > attempt and (job.state != NOT_SUBMITTED or job.note):
@@ -56,6 +59,9 @@ def follow(run: RunDir, attempt: int) -> str:
                 "three jobs in a row started from the same step: save more often, or raise the time limit"
             )
         start_attempt(run, found.approved(None))
+    except Unreached as error:  # from a node without sbatch, for example
+        watch.remember(run)
+        return f"the next screen or `plasma-tui runs` submits the next job: {error}"
     except (Refusal, Unreadable, OSError) as error:
         text = f"not continued in another job: {error}"
         _note(run, attempt, text)

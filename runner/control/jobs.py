@@ -13,6 +13,7 @@ from pathlib import Path
 from runner.control.orders import foreign, needs_adoption, start_supervisor
 from runner.control.submit import FOLLOWING
 from runner.engines.slurm import watch
+from runner.engines.slurm.words import NOT_SUBMITTED
 from runner.files.private import private_opener
 from runner.model import JobPhase, RunSnapshot, Status
 from runner.process.spawn import module_command, start_detached
@@ -45,14 +46,18 @@ def look() -> None:
 
 #: a process that asks for a next job needs a moment to show that it does
 ASK_AGAIN_S = 10.0
+#: after a request that did not reach Slurm
+RETRY_S = 60.0
 _asked: dict[str, float] = {}
 
 
 def _ask_for_next(run: RunDir) -> None:
     """Unless another process does."""
-    status, now = readable(run.status, Status), time.monotonic()
+    status, now, job = readable(run.status, Status), time.monotonic(), job_of(run)
+    lost = job is not None and job.state == NOT_SUBMITTED
     if (
         status is None
+        or (lost and job is not None and time.time() - job.submitted_at < RETRY_S)
         or now - _asked.get(run.id, -math.inf) < ASK_AGAIN_S
         or lock_held(run.job_env)
     ):

@@ -179,6 +179,7 @@ def start_attempt(
     """
     refuse_foreign(run)
     spec = read_json(run.spec, RunSpec)
+    kept = run.job_env.exists()  # for the jobs that follow an earlier one
     refuse_two_queues(spec, queue)
     with refusing(f"run {run.id} cannot be resumed"), starts_lock():
         lock = _lock_run(run, plan.attempt)
@@ -205,7 +206,12 @@ def start_attempt(
         finally:
             os.close(lock)
     if not spec.engine.is_local:
-        submit_job(run)
+        try:
+            submit_job(run)
+        except Refused:
+            if not kept:
+                run.job_env.unlink(missing_ok=True)
+            raise
         return
     _await_supervisor(run, wait_s, attempt=plan.attempt)
     if readable(run.attempt(plan.attempt), AttemptPlan) != plan:

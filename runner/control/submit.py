@@ -28,15 +28,20 @@ SUPERVISOR, FOLLOWING = "runner.supervisor.detach", "runner.control.following"
 MOST_TASKS = 1000
 
 
+class Unreached(Refused):
+    """Slurm was not asked, so nothing was submitted; later, or from another machine, it may answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Submission:
     """The result for a run: `job` is the id, "" if none is known, then `problem` is the reason. `refused`:
-    there is no job; else Slurm may have one."""
+    there is no job; else Slurm may have one. `unreached`: as Slurm was not asked."""
 
     run: RunDir
     job: str = ""
     problem: str = ""
     refused: bool = False
+    unreached: bool = False
 
 
 def refuse_open_job(run: RunDir, attempt: int) -> None:
@@ -73,11 +78,11 @@ def prepare(run: RunDir, attempt: int, *, requeue: bool = False) -> JobRecord:
 
 
 def submit(run: RunDir) -> Submission:
-    """Submit the prepared attempt of one run. Raises Refused: Slurm refused it, and nothing was submitted. If
-    Slurm did not answer, that is the `problem`, and the next who asks finds the job."""
+    """Submit the prepared attempt of one run. Raises Unreached, Refused: nothing was submitted. If Slurm did
+    not answer, that is the `problem`, and the next who asks finds the job."""
     done = _submit([run], read_json(run.spec, RunSpec).engine)[0]
     if done.refused:
-        raise Refused(done.problem)
+        raise Unreached(done.problem) if done.unreached else Refused(done.problem)
     return done
 
 
@@ -145,7 +150,9 @@ def _submit(runs: Sequence[RunDir], engine: Engine) -> list[Submission]:
 
 
 def _not_submitted(run: RunDir, job: JobRecord, error: SlurmError) -> Submission:
-    if error.silent:  # it may have been: whoever asks next looks for the token
+    if (
+        error.silent and not error.unreached
+    ):  # it may have been: whoever asks next looks for the token
         _record(run, replace(job, problem=str(error)))
         return Submission(run, "", str(error))
     record = replace(
@@ -153,7 +160,7 @@ def _not_submitted(run: RunDir, job: JobRecord, error: SlurmError) -> Submission
     )
     _record(run, record)
     watch.forget(run)
-    return Submission(run, "", str(error), refused=True)
+    return Submission(run, "", str(error), refused=True, unreached=error.unreached)
 
 
 def _record(run: RunDir, record: JobRecord) -> None:

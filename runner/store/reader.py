@@ -20,6 +20,7 @@ from runner.model import (
     CheckResult,
     ExitRecord,
     HardwareSample,
+    JobPhase,
     JobRecord,
     JournalEvent,
     KeeperRecord,
@@ -50,6 +51,8 @@ from runner.store.series import LossFold
 from runner.store.tails import Cached, ConsoleTail, JournalTail
 from runner.store.unrecorded import folders_with_processes
 
+#: status.json may still hold the verdict on an earlier attempt
+LIVE = (RunState.QUEUED, RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
 #: grace period of a starting supervisor
 START_LIMIT_S = 20.0
 #: a list of many lost runs scans the processes of this machine once
@@ -212,6 +215,8 @@ class RunReader:
                 resumed = alive and self.run.attempt(status.attempt + 1).exists()
                 return RunState.STARTING if resumed else RunState.ENDED
             status = None  # it belongs to an earlier attempt: the newest has none yet
+        if alive and clustered and job is not None and job.phase is JobPhase.OVER:
+            return RunState.STOPPING  # the end is being evaluated here
         if alive:
             return status.state if status is not None else RunState.STARTING
         if clustered:
@@ -275,7 +280,7 @@ class RunReader:
             state=state,
             spec=spec,
             status=status,
-            outcome=status.outcome if status is not None else None,
+            outcome=status.outcome if status is not None and state not in LIVE else None,
             loss=self._fold.series(),
             hardware=self._hardware_of(status),
             preflight=self._preflight.value.checks if self._preflight.value is not None else (),

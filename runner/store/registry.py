@@ -22,12 +22,12 @@ from runner.store.listing import listing as listing
 from runner.store.listing import listing_of as listing_of
 from runner.store.liveness import lock_held
 from runner.store.queue_times import with_queue
+from runner.store.reader import LIVE as LIVE
 from runner.store.reader import RunReader
 from runner.store.rundir import RunDir, runs_root
 from runner.store.schema import Lasting
 from runner.store.unrecorded import folders_with_processes, still_runs
 
-LIVE = (RunState.QUEUED, RunState.STARTING, RunState.RUNNING, RunState.STOPPING)
 #: how many of the newest runs are checked when a screen waits for the answer
 RECENT = 50
 #: how far back to search for an earlier run with the same settings

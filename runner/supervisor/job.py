@@ -61,6 +61,12 @@ def own_id() -> str:
     return f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID", "")
 
 
+def _restarts() -> int:
+    """How often Slurm had put this job back into its queue when it started this time."""
+    found = os.environ.get("SLURM_RESTART_COUNT", "")
+    return int(found) if found.isdecimal() else 0
+
+
 def main(path: str, attempt: int, token: str) -> int:
     """Supervise one attempt as the job with this token; also again after a supervisor of it was killed."""
     for number in (signal.SIGTERM, signal.SIGUSR1):
@@ -238,6 +244,8 @@ class JobWatch:
         with contextlib.suppress(SlurmError):
             facts = await asyncio.to_thread(client.job, self._job)
         state = facts.state if facts is not None else "CANCELLED"
+        if facts is not None and facts.restarts > _restarts():
+            state = "REQUEUED"
         if state not in CAUSES:  # it hides behind COMPLETING
             ends_at = self._ends_at
             late = ends_at is not None and time.time() >= ends_at - 1.0
@@ -260,6 +268,8 @@ class JobWatch:
         if job is None or job.attempt != self.context.attempt or job.phase is not JobPhase.OVER:
             return None
         cause = CAUSES.get(job.state)
-        name = f"Slurm job {job.id}" if job.id else "its Slurm job"
-        node = f" on {job.node}" if job.node else ""
-        return JobEnd(cause, f"{name}{node}: {job.text}") if cause is not None else None
+        name = f"Slurm job {job.id}" if job.id else "Slurm job"
+        text = f"{name}{f' on {job.node}' if job.node else ''}: {job.text}"
+        if job.state == "FAILED" and self.trainer.not_started:
+            text += f"; does the node see {self.context.run.path} and {sys.executable}?"
+        return JobEnd(cause, text) if cause is not None else None

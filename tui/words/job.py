@@ -17,5 +17,6 @@ def job_words(job: JobRecord, now: float) -> str:
     if job.phase is JobPhase.RUNNING and at and at != "now":
         text += f", ends at {at} at the latest"
     if job.problem and job.phase is not JobPhase.OVER:
-        text += f" {duration(max(0.0, now - job.asked_at))} ago; {clean(job.problem, 200)}"
+        age = f" (as of {duration(max(0.0, now - job.asked_at))} ago)" if job.asked_at else ""
+        text += f"{age}; {clean(job.problem, 200)}"
     return text

@@ -14,7 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.engines.slurm import client
-from runner.engines.slurm.client import JobFacts, SlurmError
+from runner.engines.slurm.client import SlurmError
+from runner.engines.slurm.printed import JobFacts
 from runner.engines.slurm.words import NOT_SUBMITTED, phase_of, words_of
 from runner.files.private import open_lock, private_folder
 from runner.model import JobPhase, JobRecord
@@ -28,6 +29,8 @@ ASK_EVERY_S = 10.0
 WRITE_EVERY_S = 30.0
 #: while Slurm does not answer
 RETRY_EVERY_S = 30.0
+#: Slurm keeps the record of an ended job longer than this (MinJobAge, 300 s), unless it never started
+REMEMBERED_S = 200.0
 #: a submission without a known id is a failed one after this: sbatch gives up before
 SUBMITTED_S = 120.0
 
@@ -114,9 +117,12 @@ def current_account() -> str:
 
 def updated(job: JobRecord, found: Iterable[JobFacts], now: float) -> JobRecord:
     """The record after Slurm listed all its jobs."""
-    facts = _among(job, {one.id: one for one in found})
+    known = {one.id: one for one in found}
+    facts = _among(job, known)
     if facts is not None:
         return of_facts(job, facts, now)
+    if _left_its_array(job, known, now):
+        return of_facts(job, JobFacts(job.id, "CANCELLED"), now)
     if job.id:
         ended = client.ended(job.id, job.cluster)
         return of_facts(job, ended or JobFacts(job.id, "GONE"), now)
@@ -134,6 +140,13 @@ def _among(job: JobRecord, found: Mapping[str, JobFacts]) -> JobFacts | None:
         if facts.comment == token and (not task or facts.id.endswith(f"_{task}")):
             return facts
     return None
+
+
+def _left_its_array(job: JobRecord, known: Iterable[str], now: float) -> bool:
+    """Was it a waiting task of an array of which Slurm knows others? Of a cancelled one no record is kept."""
+    array, _, task = job.id.partition("_")
+    recent = job.phase is JobPhase.WAITING and now - job.asked_at < REMEMBERED_S
+    return bool(task) and recent and any(one.startswith(f"{array}_") for one in known)
 
 
 def of_facts(job: JobRecord, facts: JobFacts, now: float) -> JobRecord:

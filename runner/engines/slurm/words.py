@@ -56,6 +56,7 @@ REASONS: Mapping[str, str] = {
     "Reservation": "its reservation has not begun",
     "ReqNodeNotAvail": "a node that it needs is down or reserved",
     "NodeDown": "a node that it needs is down",
+    "Nodes required for job are DOWN": "the nodes that it needs are down, drained or reserved",
     "BadConstraints": "no node has what it asks for, so it never starts",
     "PartitionDown": "the partition is down",
     "PartitionInactive": "the partition is not taking jobs",
@@ -82,7 +83,7 @@ REASONS: Mapping[str, str] = {
     "Cleaning": "an earlier start of it is being cleaned up",
 }
 
-#: state of an ended job -> key of the cause; see analysis/diagnosis/causes/slurm.toml
+#: state that ended a job -> key of the cause; see analysis/diagnosis/causes/slurm.toml
 CAUSES: Mapping[str, str] = {
     "TIMEOUT": "slurm_time_limit",
     "DEADLINE": "slurm_time_limit",
@@ -91,12 +92,13 @@ CAUSES: Mapping[str, str] = {
     "BOOT_FAIL": "slurm_node_failed",
     "OUT_OF_MEMORY": "slurm_out_of_memory",
     "CANCELLED": "slurm_cancelled",
+    "REQUEUED": "slurm_requeued",
     "FAILED": "slurm_job_failed",
     "GONE": "slurm_job_gone",
     NOT_SUBMITTED: "slurm_not_submitted",
 }
 #: of these another job may continue the training
-CONTINUED = ("slurm_time_limit", "slurm_preempted", "slurm_node_failed")
+CONTINUED = ("slurm_time_limit", "slurm_preempted", "slurm_node_failed", "slurm_requeued")
 
 
 def phase_of(state: str) -> JobPhase:
@@ -110,6 +112,8 @@ def words_of(state: str, reason: str = "", by: str = "") -> str:
         # `ReqNodeNotAvail, UnavailableNodes:n1`; newer limits are many, their names can be read
         first = reason.partition(",")[0].strip()
         return f"{REASONS.get(first, 'waits')} ({reason})"
+    if state == "FAILED" and reason in REASONS and reason != "None":
+        return f"{REASONS[reason].removeprefix('it ')} ({reason})"
     if state == "CANCELLED":
         return f"cancelled by {by}" if by else "cancelled with scancel"
     return words

@@ -12,6 +12,7 @@ import psutil
 
 from runner.engines.slurm import client
 from runner.engines.slurm.client import SlurmError
+from runner.engines.slurm.printed import seconds_of
 from runner.engines.slurm.script import options
 from runner.model import Engine
 from runner.model.units import duration
@@ -59,15 +60,16 @@ def judge_error(error: SlurmError) -> Finding:
         return failed(
             "no answer", f"{error}.", "try again later: `sinfo` shows when Slurm responds"
         )
-    detail = f"No node can ever run this job: {error}."
-    return failed("never starts", detail, "correct gres, time, cpus, memory or account in [engine]")
+    detail = f"Slurm refuses this job: {error}."
+    advice = "correct gres, time, cpus, memory, account or extra in [engine]"
+    return failed("refused", detail, advice)
 
 
 def judge_request(
     engine: Engine, starts_at: float | None, limit_s: float | None, now: float
 ) -> Finding:
     """`limit_s`: the longest job of the partition, None: no limit, or unknown."""
-    asked_s = client.seconds_of(engine.time)
+    asked_s = seconds_of(engine.time)
     if asked_s is not None and limit_s is not None and asked_s > limit_s:
         detail = (
             f"[engine] time is {duration(asked_s)}, and the partition allows {duration(limit_s)}: "

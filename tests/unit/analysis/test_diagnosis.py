@@ -137,6 +137,7 @@ KEYS = [
     "slurm_not_submitted",
     "slurm_out_of_memory",
     "slurm_preempted",
+    "slurm_requeued",
     "slurm_time_limit",
 ]
 

@@ -62,4 +62,4 @@ def test_a_job_that_ended_before_the_start_trained_nothing(ordered: bool, outcom
     found = judge(RunFacts(job=job, not_started=True, stop_ordered=ordered))
     assert found.outcome == outcome
     assert found.cause is not None and found.cause.key == "not_started"
-    assert found.reasons[0] == "Slurm job 7: cancelled by mia, before the training started"
+    assert found.reasons[0] == "Slurm job 7: cancelled by mia; the training never started"

@@ -54,6 +54,11 @@ def test_minutes_are_a_number(tmp_path: Path) -> None:
         ('extra = ["--array=0-3"]', "which plasma-tui sets"),
         ('extra = ["--arr=0-3"]', "which plasma-tui sets"),
         ('extra = ["-p gpu"]', "which plasma-tui sets"),
+        # sbatch reads every option of a line
+        ('extra = ["--qos=a --array=0-3"]', "contains --array, which plasma-tui sets"),
+        ('extra = ["--qos a -a 0-3"]', "contains -a, which plasma-tui sets"),
+        ('extra = ["--help"]', "submits no job"),
+        ('extra = ["--qos=a --usage"]', "submits no job"),
         ("signal_s = 1", "an integer"),
         ('gpus = "1"', "is unknown"),
     ],

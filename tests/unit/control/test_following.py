@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from dataclasses import replace
 
 import pytest
 
 from runner.control import following, jobs
 from runner.control.following import ended_by_slurm, follow, progressed, stopped_by_person
+from runner.control.submit import Unreached
+from runner.engines.slurm import watch
 from runner.model import AttemptPlan, Cause, JobPhase, JobRecord, Outcome, RunState, Status
 from runner.model.refusal import Refusal
 from runner.store import inbox
@@ -41,6 +44,7 @@ def run() -> RunDir:
         (replace(STOPPED, outcome=Outcome.DIVERGED), False),
         (replace(STOPPED, outcome=Outcome.KILLED, stop_by=None, cause=Cause("slurm_preempted", "")), True),
         (replace(STOPPED, outcome=Outcome.KILLED, stop_by=None, cause=Cause("slurm_time_limit", "")), True),
+        (replace(STOPPED, outcome=Outcome.KILLED, stop_by=None, cause=Cause("slurm_requeued", "")), True),
         (replace(STOPPED, outcome=Outcome.KILLED, stop_by=CLUSTER, cause=Cause("slurm_cancelled", "")), False),
         (replace(STOPPED, outcome=Outcome.FAILED, stop_by=None, cause=Cause("no_data", "")), False),
     ],
@@ -110,6 +114,39 @@ def test_a_next_job_that_slurm_refuses_is_noted(
     assert job.note == "not continued in another job: sbatch refused: not from a node"
     assert not run.job_env.exists()
     assert follow(run, 1) == "attempt 2 has ended before it started: no further job is submitted"
+
+
+def test_a_node_that_cannot_ask_slurm_leaves_it_to_the_login_node(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No sbatch is installed on it, or it reaches no controller."""
+    write_json(run.job, JobRecord(1, "t", 1.0, JobPhase.RUNNING, id="7"))
+    write_json(run.attempt(1), AttemptPlan(1, (), {}, "/", None, None))
+    write_json(run.status, replace(STOPPED, heartbeat_at=time.time()))
+    write_json(run.job_env, {})
+
+    def unreached(*_: object) -> None:
+        write_json(run.job, JobRecord(2, "u", time.time(), JobPhase.OVER, state="NOT_SUBMITTED"))
+        watch.forget(run)
+        raise Unreached("Slurm is not installed on this machine: no sbatch")
+
+    monkeypatch.setattr(following, "restore_environment", lambda run: None)
+    monkeypatch.setattr(following, "plan_resume", unreached)
+    assert "no sbatch" in follow(run, 1)
+    job = job_of(run)
+    assert job is not None and not job.note
+    assert run.job_env.exists()
+    assert watch.open_runs() == [run]
+    # and that one is not asked at every look
+    started: list[object] = []
+    monkeypatch.setattr(jobs, "start_detached", lambda *found: started.append(found))
+    monkeypatch.setattr(jobs, "foreign", lambda run: None)
+    monkeypatch.setattr(jobs, "_asked", {})
+    jobs.look()
+    assert not started
+    write_json(run.job, replace(job, submitted_at=time.time() - 100))
+    jobs.look()
+    assert len(started) == 1
 
 
 def test_the_next_job_has_the_environment_of_the_start_alone(

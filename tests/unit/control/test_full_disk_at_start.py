@@ -16,6 +16,7 @@ from runner.control import launch
 from runner.control.launch import StartRefused, start_attempt, start_run
 from runner.control.orders import Refused
 from runner.control.queueing import QueueRequest
+from runner.control.submit import Unreached
 from runner.engines.slurm import client, watch
 from runner.engines.slurm.client import SlurmError, Submitted
 from runner.model import (
@@ -235,3 +236,41 @@ def test_an_attempt_with_an_open_job_keeps_its_plan(started: list[str], tmp_path
     with pytest.raises(Refused, match="already has Slurm job 1 for attempt 2"):
         start_attempt(run, replace(plan, base_step=9))
     assert run.attempt(2).read_bytes() == written
+
+
+@pytest.mark.parametrize("said", ["Unable to contact slurm controller (connect failure)", ""])
+def test_what_slurm_certainly_never_got_leaves_nothing(
+    started: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    """`said` "": sbatch is not installed."""
+
+    def refuse(*_: object) -> Submitted:
+        raise SlurmError(f"Slurm does not respond: {said}", silent=bool(said), absent=not said)
+
+    monkeypatch.setattr(client, "submit", refuse)
+    spec, plan = spec_of(tmp_path / "out", SLURM)
+    with pytest.raises(Unreached, match="does not respond"):
+        start_run(spec, plan)
+    assert not list(runs_root().iterdir())
+    run, plan = ended_run(tmp_path / "other", SLURM)
+    for _ in range(2):
+        with pytest.raises(Unreached):
+            start_attempt(run, plan)
+        assert not run.job_env.exists()
+        assert not watch.open_runs()
+
+
+def test_what_slurm_may_have_is_not_given_up(
+    started: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object) -> Submitted:
+        raise SlurmError(
+            "Slurm does not respond: Socket timed out on send/recv operation", silent=True
+        )
+
+    monkeypatch.setattr(client, "submit", silent)
+    spec, plan = spec_of(tmp_path / "out", SLURM)
+    run = start_run(spec, plan)
+    assert watch.open_runs() == [run]
+    job = job_of(run)
+    assert job is not None and (job.phase, job.id) == (JobPhase.PREPARED, "")

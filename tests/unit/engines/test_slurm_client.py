@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from runner.engines.slurm import client, watch
-from runner.engines.slurm.client import (
+from runner.engines.slurm.client import environment
+from runner.engines.slurm.printed import (
     JobFacts,
     at_of,
-    environment,
     parse_ended,
     parse_job,
     parse_jobs,
     seconds_of,
+    sentence,
 )
 from runner.engines.slurm.watch import of_facts, updated
 from runner.engines.slurm.words import CAUSES, STATES, phase_of, words_of
@@ -116,7 +118,8 @@ def test_an_unknown_time_is_none(text: str) -> None:
 
 
 def test_every_end_with_a_cause_is_an_end() -> None:
-    assert all(phase_of(state) is JobPhase.OVER for state in CAUSES)
+    ends = CAUSES.keys() - {"REQUEUED"}  # the end of a training, not of its job
+    assert all(phase_of(state) is JobPhase.OVER for state in ends)
     assert all(text and text[0].islower() for _, text in STATES.values())
 
 
@@ -173,8 +176,43 @@ def test_what_a_job_noted_itself_outlasts_later_answers(
          "Requested node configuration is not available"),
         ("sbatch: error: invalid partition specified: nope\nallocation failure: Invalid partition name\n",
          "invalid partition specified: nope"),
+        ("sbatch: unrecognized option '--foo=1'\nTry \"sbatch --help\" for more information\n",
+         "unrecognized option '--foo=1'"),
         ("", "no message"),
     ],
 )  # fmt: skip
 def test_a_complaint_is_one_sentence_without_the_program(printed: str, said: str) -> None:
-    assert client._sentence(printed) == said
+    assert sentence(printed) == said
+
+
+def test_a_waiting_task_that_left_its_array_was_cancelled() -> None:
+    """Slurm keeps no record of a task that never started; of one that did, for minutes."""
+    task = JobRecord(1, "t#2", 900.0, JobPhase.WAITING, id="9_2", asked_at=990.0)
+    others = parse_jobs(SQUEUE)
+    assert updated(task, others, 1000.0).state == "CANCELLED"
+    assert updated(replace(task, asked_at=100.0), others, 1000.0).state == "GONE"
+    assert updated(replace(task, phase=JobPhase.RUNNING), others, 1000.0).state == "GONE"
+    assert updated(replace(task, id="10_2"), others, 1000.0).state == "GONE"
+
+
+def test_a_job_that_was_put_back_into_the_queue_shows_it_by_its_restarts() -> None:
+    assert scontrol("COMPLETING").restarts == 0
+    assert scontrol("COMPLETING", "None", "Restarts=1 ").restarts == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "words"),
+    [
+        ("FAILED", "JobLaunchFailure", "could not be started on its node (JobLaunchFailure)"),
+        ("FAILED", "NonZeroExitCode", "ended with an error"),
+        ("FAILED", "None", "ended with an error"),
+        (
+            "PENDING",
+            "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions",
+            "the nodes that it needs are down, drained or reserved (Nodes required for job are DOWN, "
+            "DRAINED or reserved for jobs in higher priority partitions)",
+        ),
+    ],
+)
+def test_words_of_a_job(state: str, reason: str, words: str) -> None:
+    assert words_of(state, reason) == words

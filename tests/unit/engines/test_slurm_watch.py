@@ -8,7 +8,8 @@ import time
 import pytest
 
 from runner.engines.slurm import client, watch
-from runner.engines.slurm.client import JobFacts, SlurmError
+from runner.engines.slurm.client import SlurmError
+from runner.engines.slurm.printed import JobFacts
 from runner.model import JobPhase, JobRecord
 from runner.store.jobs import job_of
 from runner.store.journal import write_json

@@ -19,7 +19,7 @@ GPU = Engine("slurm", gres="gpu:1", time="60")
     [
         (SlurmError("Slurm is not installed on this machine: no sbatch", absent=True), "no Slurm here"),
         (SlurmError("Slurm does not respond: x", silent=True), "no answer"),
-        (SlurmError("Requested node configuration is not available"), "never starts"),
+        (SlurmError("Requested node configuration is not available"), "refused"),
     ],
 )  # fmt: skip
 def test_why_slurm_cannot_start_it(error: SlurmError, evidence: str) -> None:

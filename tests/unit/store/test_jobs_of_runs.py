@@ -141,6 +141,31 @@ def test_a_slot_that_ends_is_stopping_until_its_job_asked_for_the_next(run: RunD
     assert seen(run, running, replace(ENDED, stop_by="someone")).state is RunState.ENDED
 
 
+def test_only_an_ended_run_has_an_outcome(run: RunDir) -> None:
+    """A list would show a run between two jobs as stopped."""
+    running = replace(JOB, phase=JobPhase.RUNNING)
+    assert seen(run, running, ENDED).outcome is None
+    lock = take_lock(run.lock)
+    assert lock is not None
+    try:
+        prepared = JobRecord(2, "another token", NOW, JobPhase.PREPARED)
+        assert seen(run, prepared, ENDED).outcome is None
+    finally:
+        os.close(lock)
+    assert seen(run, replace(JOB, phase=JobPhase.OVER), ENDED).outcome is Outcome.STOPPED
+
+
+def test_a_run_whose_end_is_evaluated_after_its_job_does_not_run(run: RunDir) -> None:
+    lock = take_lock(run.lock)
+    assert lock is not None
+    try:
+        over = replace(JOB, phase=JobPhase.OVER)
+        assert seen(run, over).state is RunState.STOPPING
+        assert seen(run, over, Status(RunState.RUNNING, 1, NOW)).state is RunState.STOPPING
+    finally:
+        os.close(lock)
+
+
 def test_without_job_json_nothing_is_concluded_here(run: RunDir) -> None:
     assert seen(run, None, Status(RunState.RUNNING, 1, NOW - 600)).state is RunState.LOST
     assert not needs_adoption(run.path)
