@@ -144,7 +144,7 @@ def occupancy_of(root: Path, host: str, order: Sequence[str]) -> Occupancy:
     newest: dict[str, int] = {}
     held: dict[str, list[str]] = {}
     for holder, name in sorted(named, key=lambda one: -one[0].attempt):
-        run_id = Path(holder.run).name
+        run_id = holder.run_id
         if newest.setdefault(run_id, holder.attempt) == holder.attempt:
             held.setdefault(run_id, []).append(name)
     wanted: dict[str, list[list[Slot]]] = {}

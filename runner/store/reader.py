@@ -201,6 +201,8 @@ class RunReader:
         # with its supervisor or without: the queue replaces it
         if queued_mark(self.run) is not None:
             return RunState.QUEUED
+        if status is not None and status.state is RunState.QUEUED:  # its turn has come since
+            status = replace(status, state=RunState.STARTING)
         job = self._job.value
         clustered = spec is not None and not spec.engine.is_local
         if clustered and has_further(job, status):

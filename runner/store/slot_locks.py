@@ -29,13 +29,27 @@ _LINES_LIMIT_BYTES = 64_000
 STARTING = "starting"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Holder:
-    """A line of a lock file. `alone`: from the queue."""
+    """A line of a lock file. `run`: its folder, perhaps moved with its home since; `alone`: from the queue."""
 
     run: str
     attempt: int
     alone: bool
+
+    @property
+    def run_id(self) -> str:
+        return Path(self.run).name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Holder) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[str, int, bool]:
+        return self.run_id, self.attempt, self.alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +116,7 @@ def take(
             fd = _lock(folder, slot.name, fcntl.LOCK_EX)
             if fd is None:
                 continue
-            if any(one.run != holder.run and lives(one) for one in holders(fd)):
+            if any(one.run_id != holder.run_id and lives(one) for one in holders(fd)):
                 os.close(fd)
                 continue
             found.append((slot, Held(slot.name, fd)))
@@ -159,10 +173,10 @@ def names(folder: Path) -> Iterator[str]:
                 yield name.removesuffix(".lock")
 
 
-def named_by(folder: Path, run: str, attempt: int) -> Holder | None:
+def named_by(folder: Path, run_id: str, attempt: int) -> Holder | None:
     """Did this attempt hold a slot? Reads without a lock."""
-    known = all_holders(folder).values()
-    return next((h for found in known for h in found if (h.run, h.attempt) == (run, attempt)), None)
+    known = (one for found in all_holders(folder).values() for one in found)
+    return next((one for one in known if (one.run_id, one.attempt) == (run_id, attempt)), None)
 
 
 def all_holders(folder: Path) -> dict[str, list[Holder]]:

@@ -51,13 +51,13 @@ class SlotHolder:
             return
         if time.monotonic() - self._began_at > PATIENCE_S:
             self._begun()  # a driver that does not respond must not block the queue
-        run, attempt = str(self._context.run.path), self._context.attempt
+        run, attempt = self._context.run, self._context.attempt
         with contextlib.suppress(OSError):
-            known = slot_locks.named_by(self._folder, run, attempt)
+            known = slot_locks.named_by(self._folder, run.id, attempt)
             if known is not None:
                 self._held = slot_locks.retake(self._folder, known)
             elif self._plain and sample is not None and _answered(sample):
-                self._share(sample, Holder(run, attempt, alone=False))
+                self._share(sample, Holder(str(run.path), attempt, alone=False))
         if self._over.is_set():  # meanwhile
             self.release()
 

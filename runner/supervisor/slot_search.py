@@ -159,7 +159,7 @@ class SlotSearch:
 
     def _lives(self, holder: Holder) -> bool:
         """Does a training live whose supervisor and keeper do not?"""
-        run = RunDir(Path(holder.run))
+        run = RunDir(self._home / "runs" / holder.run_id)
         if not run.path.is_dir():
             return False
         from runner.store.unrecorded import still_runs  # rarely needed, by one process at a time
@@ -198,5 +198,5 @@ def _in_use(folder: Path, wanted: Sequence[Sequence[Slot]]) -> str:
         *others, last = used
         return f"{', '.join(others)} and {last} are in use"
     holders = [one for slot in used.values() for one in slot_locks.holders_of(folder, slot.name)]
-    by = f"used by run {Path(holders[-1].run).name}" if holders else "in use"
+    by = f"used by run {holders[-1].run_id}" if holders else "in use"
     return f"{''.join(used)} is {by}"

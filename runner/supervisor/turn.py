@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -124,6 +125,11 @@ def _problem(run: RunDir, mark: Mark) -> str | None:
     spec, plan = readable(run.spec, RunSpec), readable(run.attempt(mark.attempt), AttemptPlan)
     if spec is None or plan is None:
         return "spec.json or its plan is unreadable"
+    if before := _moved_from(run, plan):
+        return (
+            f"its run folder was moved from {before}, where its trainer would write its logs: move it back, "
+            f"or stop it and queue it again (`plasma-tui retry {run.id} --queue`)"
+        )
     if mark.attempt > 1:
         return _problem_of_attempt(plan)
     if why := _would_overwrite(spec, mark):
@@ -137,6 +143,17 @@ def _problem(run: RunDir, mark: Mark) -> str | None:
     more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
     text = (first.detail or first.evidence).rstrip(".")
     return f"check failed: {first.title or first.name}: {text}{more}"
+
+
+def _moved_from(run: RunDir, plan: AttemptPlan) -> str | None:
+    """The folder of this run that the command names, if it is no longer that of the run."""
+    named = (re.search(rf"(/[^=]*/{re.escape(run.id)})/", word) for word in plan.command)
+    for folder in {found[1] for found in named if found is not None}:
+        with contextlib.suppress(OSError):
+            if run.path.samefile(folder):
+                continue
+        return folder
+    return None
 
 
 def _problem_of_attempt(plan: AttemptPlan) -> str | None:

@@ -16,7 +16,7 @@ from runner.control.launch import StartRefused
 from runner.control.orders import Refused
 from runner.control.queueing import QueueRequest
 from runner.control.remove import removal_of
-from runner.model import RunSpec, RunState, Status
+from runner.model import RunSpec, RunState, Status, Waiting
 from runner.store import queue
 from runner.store.journal import read_json, write_json
 from runner.store.reader import RunReader
@@ -62,6 +62,17 @@ def test_the_list_is_in_the_order_of_the_queue(make: Make) -> None:
     assert shown() == ["three", "two", "one"]
     places = [one.waiting.place for one in control.queued_runs() if one.waiting is not None]
     assert places == [1, 2, 3]
+
+
+def test_a_training_whose_supervisor_was_killed_before_its_first_status_is_not_queued(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make("one")
+    write_json(run.status, Status(RunState.QUEUED, 1, time.time(), waiting=Waiting("checks")))
+    run.started(1).touch()
+    monkeypatch.setattr(RunReader, "_training_alive", lambda _: True)
+    assert RunReader(run.path).read_small().state is RunState.STARTING
+    assert shown() == []
 
 
 def test_a_run_whose_entry_is_missing_can_be_moved(make: Make) -> None:

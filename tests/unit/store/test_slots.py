@@ -119,10 +119,19 @@ def test_a_slot_whose_training_lives_without_a_lock_is_not_free(tmp_path: Path) 
     assert slot_locks.take(tmp_path, [[MACHINE]], MINE, lambda one: one == OTHER) == []
     again = slot_locks.retake(tmp_path, OTHER)
     assert [one.slot for one in again] == ["machine"]
-    assert slot_locks.named_by(tmp_path, OTHER.run, 1) == OTHER
-    assert slot_locks.named_by(tmp_path, OTHER.run, 2) is None
+    assert slot_locks.named_by(tmp_path, "other", 1) == OTHER
+    assert slot_locks.named_by(tmp_path, "other", 2) is None
     slot_locks.release(again)
     assert slot_locks.take(tmp_path, [[MACHINE]], MINE, never)
+
+
+def test_a_holder_is_known_after_its_home_was_moved(tmp_path: Path) -> None:
+    slot_locks.release([held for _, held in slot_locks.take(tmp_path, [[MACHINE]], OTHER, never)])
+    moved = Holder("/elsewhere/runs/other", 1, alone=True)
+    assert slot_locks.take(tmp_path, [[MACHINE]], MINE, lambda one: one == moved) == []
+    again = slot_locks.retake(tmp_path, moved)
+    assert [one.slot for one in again] == ["machine"]
+    slot_locks.release(again)
 
 
 def test_plain_starts_share_a_slot_and_keep_the_queue_out(tmp_path: Path) -> None:
@@ -130,11 +139,11 @@ def test_plain_starts_share_a_slot_and_keep_the_queue_out(tmp_path: Path) -> Non
     held = [slot_locks.share(tmp_path, MACHINE, one) for one in (first, second)]
     assert None not in held
     assert slot_locks.take(tmp_path, [[MACHINE]], MINE, never) == []
-    assert slot_locks.named_by(tmp_path, "/runs/a", 1) == first
+    assert slot_locks.named_by(tmp_path, "a", 1) == first
     slot_locks.release([one for one in held if one is not None])
     found = slot_locks.take(tmp_path, [[MACHINE]], MINE, never)
     assert slot_locks.share(tmp_path, MACHINE, first) is None
-    assert slot_locks.named_by(tmp_path, "/runs/a", 1) is None
+    assert slot_locks.named_by(tmp_path, "a", 1) is None
     slot_locks.release([one for _, one in found])
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from runner.model import CheckResult
+from runner.model import AttemptPlan, CheckResult
 from runner.store import queue
-from runner.store.journal import write_json
+from runner.store.journal import read_json, write_json
 from runner.store.queue import Mark
 from runner.store.rundir import RunDir
 from runner.supervisor import turn
@@ -44,6 +45,8 @@ def take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Take:
     write_json(run.spec, spec)
     write_json(run.attempt(1), spec.first_plan)
     queue.write_mark(run, Mark(1, 0.0, 5, "me", "here", {}, config={"text": ""}))
+
+    (tmp_path / "link").symlink_to(tmp_path / "runs")
 
     def taken() -> Any:
         lock: Any = SimpleNamespace(fd=0)
@@ -76,3 +79,23 @@ def test_on_a_full_disk_a_failed_check_is_not_repeated_at_once(
     with pytest.raises(Waits) as waits:
         take()
     assert waits.value.args == ("turn",)
+
+
+@pytest.mark.parametrize(
+    ("home", "held"), [("runs", ""), ("link", ""), ("before", "was moved from")]
+)
+def test_a_run_whose_folder_was_moved_is_held_because_its_command_names_the_old_one(
+    take: Take, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: str, held: str
+) -> None:
+    run = RunDir(next((tmp_path / "runs").iterdir()))
+    plan = read_json(run.attempt(1), AttemptPlan)
+    logs = f"--logging_dir={tmp_path}/{home}/{run.id}/tensorboard/attempt-1"
+    write_json(run.attempt(1), replace(plan, command=(*plan.command, logs)))
+    monkeypatch.setattr(turn, "_checked", lambda *_: ())
+    if not held:
+        assert take().starts
+        return
+    with pytest.raises(Waits):
+        take()
+    mark = queue.read_mark(run)
+    assert mark is not None and held in mark.held and f"retry {run.id} --queue" in mark.held
