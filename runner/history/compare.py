@@ -42,6 +42,10 @@ LOSS_SCALE = frozenset(
 )
 
 
+#: settings that decide which images are validated
+VALIDATED = frozenset(("validation_split", "validation_seed", "max_validation_steps"))
+
+
 @dataclass(frozen=True, slots=True)
 class ComparedRun:
     """`letter`: its label in charts and tables; `name` unmodified, not cleaned. `seconds`: trained at the end
@@ -109,6 +113,11 @@ class Comparison:
     def same_loss(self) -> bool:
         """Are the losses comparable?"""
         return not self.changes_of_loss and len({r.exact for r in self.runs if r.buckets}) < 2
+
+    @property
+    def same_validation(self) -> bool:
+        """Were the same images validated, by the settings?"""
+        return not any(row.name.rpartition(".")[2] in VALIDATED for row in self.differing)
 
     @property
     def same_work(self) -> bool:
@@ -206,7 +215,8 @@ def comparison(
     rows = tuple(_setting(name, settings) for name in in_order(*settings))
     made = Comparison(tuple(runs), rows, (), read_fraction, group=group)
     leaders = [None if run.outcome is Outcome.DIVERGED else run.leader for run in runs]
-    ranking = rank_runs(leaders) if made.same_loss else ()
+    alike = made.same_validation
+    ranking = rank_runs(leaders, same_validation=alike) if made.same_loss else ()
     return replace(made, remarks=remarks_of(made), ranking=ranking)
 
 

@@ -57,7 +57,7 @@ def run_columns(made: Comparison) -> tuple[RunColumn, ...]:
         return tuple("" if text in (UNKNOWN, "") else text for text in words)
 
     settings = [
-        RunColumn(row.name, setting_words(row), short=SHORT.get(row.name, ""), setting=True)
+        RunColumn(row.name, setting_words(row), short=_short(row.name), setting=True)
         for row in made.differing
     ]
     found = (
@@ -75,6 +75,12 @@ def run_columns(made: Comparison) -> tuple[RunColumn, ...]:
     return tuple(
         one if one.head in ("place", "") else _marked(one) for one in found if any(one.values)
     )
+
+
+def _short(name: str) -> str:
+    """Unlike the head of a result."""
+    short = SHORT.get(name, "")
+    return "" if short == "steps" else short
 
 
 def _marked(column: RunColumn) -> RunColumn:

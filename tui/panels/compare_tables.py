@@ -15,7 +15,7 @@ from tui.kit import glyphs
 from tui.kit.paint import Row, Span, cell
 from tui.kit.panel import ScrollingPanel
 from tui.panels.compare_chart import Overlay
-from tui.text import clean, crop, crop_start, wrap
+from tui.text import clean, crop, crop_start, cut_middle, wrap
 from tui.words.state import label_of
 
 
@@ -93,15 +93,19 @@ def head_row(overlay: Overlay, columns: Columns) -> Row:
     runs = overlay.made.runs
     part = f"{first + 1}-{last} of {len(runs)}" if last - first < len(runs) else ""
     spans = [Span(" "), cell(part, name, "dim"), Span(" ")]
+    room = max(0, size - 4)
+    names = [clean(run.name, 80) for run in runs]
+    # those of a sweep begin alike
+    cut = crop if len({crop(one, room) for one in names}) == len(set(names)) else cut_middle
     for i, run in enumerate(runs[first:last], first):
         state, chosen = label_of(run.state, run.outcome), i == overlay.chosen
         hidden = i in overlay.hidden
-        title = "hidden" if hidden else clean(run.name, 80)
+        title = "hidden" if hidden else cut(names[i], room)
         spans += [
             Span(glyphs.CURSOR if chosen else " ", "accent"),
             Span(run.letter, "faint" if hidden else overlay.role(i)),
             Span(f" {state.shape} ", state.role),
-            cell(title, max(0, size - 4), "strong" if chosen else "text"),
+            cell(title, room, "strong" if chosen else "text"),
         ]
     return tuple(spans)
 

@@ -109,11 +109,14 @@ def rank(
     return tuple(found)
 
 
-def rank_runs(leaders: Sequence[Candidate | None]) -> tuple[tuple[int, Candidate], ...]:
+def rank_runs(
+    leaders: Sequence[Candidate | None], *, same_validation: bool = True
+) -> tuple[tuple[int, Candidate], ...]:
     """The best checkpoints of several runs, one each, ranked the same way: (index, candidate with its place and
-    reasons among these), best first. None: that run has no usable one."""
+    reasons among these), best first. None: that run has no usable one. `same_validation`: on the same
+    images."""
     scores = {at: one.score for at, one in enumerate(leaders) if one is not None and one.score}
-    scores, said = _comparable(scores)
+    scores, said = _comparable(scores, same_validation)
     index = {id(score): at for at, score in scores.items()}
     found: list[tuple[int, Candidate]] = []
     for by in (VALIDATION, TRAINING, ""):
@@ -130,23 +133,27 @@ def rank_runs(leaders: Sequence[Candidate | None]) -> tuple[tuple[int, Candidate
     return tuple(found)
 
 
-def _comparable(scores: Mapping[int, Score]) -> tuple[dict[int, Score], tuple[str, ...]]:
+def _comparable(
+    scores: Mapping[int, Score], same_validation: bool
+) -> tuple[dict[int, Score], tuple[str, ...]]:
     """Scores of one kind: having a validation is no merit. Those without one are left out if they are the
     minority, else all count by training loss. With a caution that says so."""
     validated = {at: score for at, score in scores.items() if score.by == VALIDATION}
     others = len(scores) - len(validated)
-    if not validated or not others:
+    if not validated or (not others and same_validation):
         return dict(scores), ()
-    if len(validated) > others:
+    if len(validated) > others and same_validation:
         has = "has" if others == 1 else "have"
         return validated, (f"{count(others, 'run')} without a validation loss {has} no place",)
-    some = f"only {len(validated)} of {len(scores)} runs {'has' if len(validated) == 1 else 'have'}"
+    has = "has" if len(validated) == 1 else "have"
+    why = f"only {len(validated)} of {len(scores)} runs {has} a validation loss"
+    why = why if others else "the runs validate on different images"
     return {
         at: replace(score.trained, cautions=score.cautions, weight=score.weight)
         if score.trained
         else score
         for at, score in scores.items()
-    }, (f"{some} a validation loss, so all are ranked by training loss",)
+    }, (f"{why}, so all are ranked by training loss",)
 
 
 def usable_checkpoints(

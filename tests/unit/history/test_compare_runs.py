@@ -7,7 +7,7 @@ from dataclasses import replace
 from runner.history.compare import Comparison, compared_run, comparison
 from runner.history.compare_runs import as_list, best_words, list_rows, run_columns, run_order
 from runner.history.comparing import chosen_of
-from runner.model import Outcome, RunState
+from runner.model import Outcome, RunSnapshot, RunState
 from tests import builders as b
 from tests.screens.scenes import GROUP, swept
 
@@ -75,6 +75,44 @@ def test_a_run_that_diverged_is_never_the_best() -> None:
     without = comparison(found, settings, group=GROUP)
     assert "ABCD".index(best) not in [at for at, _ in without.ranking]
     assert f"{best}: diverged, so it is not ranked." in without.remarks
+
+
+def test_a_setting_has_not_the_head_of_a_result() -> None:
+    runs, settings = swept(("1e-4", "5e-5"), (16, 32), 4)
+    tables = [{**table, "max_train_steps": str(n)} for n, table in enumerate(settings)]
+    found = [compared_run("A", run, table) for run, table in zip(runs, tables, strict=True)]
+    columns = run_columns(comparison(found, tables, group=GROUP))
+    heads = [one.short or one.head for one in columns]
+    assert len(set(heads)) == len(heads)
+
+
+def test_validations_on_other_images_do_not_decide() -> None:
+    runs, settings = swept(("1e-4", "5e-5"), (16, 32), 4)
+    tables = [
+        {**table, "validation_split": split}
+        for table, split in zip(settings, ("0.1", "0.1", "0.3", "0.3"), strict=True)
+    ]
+
+    def best(*tables: dict[str, str]) -> tuple[str, ...]:
+        found = [
+            compared_run(letter, with_validation(run, 0.2 - at / 100), table)
+            for at, (letter, run, table) in enumerate(zip("ABCD", runs, tables, strict=True))
+        ]
+        return best_words(comparison(found, tables, group=GROUP))
+
+    assert best(*settings)[0].startswith("Best: D at step 800, lowest validation loss 0.17")
+    first, *cautions = best(*tables)
+    assert "lowest smoothed training loss" in first
+    assert "The runs validate on different images, so all are ranked by training loss." in cautions
+
+
+def with_validation(run: RunSnapshot, value: float) -> RunSnapshot:
+    assert run.status is not None
+    files = [
+        replace(one, validation_loss=value + (800 - (one.step or 0)) / 1e4)
+        for one in run.status.checkpoints
+    ]
+    return replace(run, status=replace(run.status, checkpoints=tuple(files)))
 
 
 def test_a_best_run_that_ended_early_is_named_so() -> None:

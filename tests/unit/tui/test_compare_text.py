@@ -57,6 +57,21 @@ def drawn(chart: Chart, style: str = FILL) -> list[str]:
     return [plain(row) for row in plot.rows]
 
 
+def named(*names: str) -> str:
+    """The head of a table whose runs have these names."""
+    made = made_of(len(names))
+    runs = tuple(replace(run, name=name) for run, name in zip(made.runs, names, strict=True))
+    overlay = overlay_of(replace(made, runs=runs))
+    return plain(head_row(overlay, columns_of(overlay, (), 80)))
+
+
+def test_names_that_begin_alike_are_cut_in_the_middle() -> None:
+    head = named("spyke-large-lr1e-4-dim16", "spyke-large-lr5e-5-dim16", "spyke-large-lr5e-5-dim32")
+    assert head.count("dim16") == 2 and head.count("dim32") == 1
+    head = named("a name that says all at its beginning", "another", "fox")
+    assert "a name that says …" in head
+
+
 def line(letter: str, points: Sequence[tuple[float, float | None]]) -> Curve:
     return Curve(tuple(points), "ramp-0", letter, letter)
 
