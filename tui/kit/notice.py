@@ -18,6 +18,8 @@ from tui.text import clean, wrap
 if TYPE_CHECKING:
     from tui.app import PlasmaApp
 
+READ_ONLY = "This screen is read-only."
+
 
 class NoticeLine(Painted):
     """Hidden without a message (showing and hiding is the only layout it causes)."""
@@ -77,6 +79,12 @@ class SpeakingScreen(Screen[None]):
             self.unsaid = (text, role, fade_s)
         else:
             notice.say(text, role, fade_s)
+
+    def locked(self) -> bool:
+        """Is nothing ordered from here? Then it says so."""
+        if self.plasma.read_only:
+            self.say(READ_ONLY, "dim", 4.0)
+        return self.plasma.read_only
 
     def copy(self, path: str, fade_s: float | None = None) -> None:
         """A path to the clipboard, which is the terminal's."""

@@ -124,6 +124,13 @@ def labelled(label: str, text: str, size: int, width: int, role: str = "text") -
     return rows
 
 
+def first_shown(before: int, cursor: int, room: int, total: int) -> int:
+    """The first of `total` rows, or columns, in a window of `room`: it moves from `before` only as far as the
+    cursor needs."""
+    first = max(0, min(before, cursor, total - room))
+    return max(first, cursor - room + 1)
+
+
 def plain(row: Row) -> str:
     """The row's text alone; for tests and for copying."""
     return "".join(span.text for span in row)

@@ -20,7 +20,18 @@ from runner.history.checkpoint_columns import (
 from runner.model import BlockNorm, Checkpoint
 from tui.kit import glyphs
 from tui.kit.chart import ramp_bar
-from tui.kit.paint import EMPTY, Row, Span, cell, fit, labelled, pad, ramp_role, row_width
+from tui.kit.paint import (
+    EMPTY,
+    Row,
+    Span,
+    cell,
+    first_shown,
+    fit,
+    labelled,
+    pad,
+    ramp_role,
+    row_width,
+)
 from tui.kit.panel import ScrollingPanel
 from tui.panels.preflight import MARKS
 from tui.text import clean, crop, crop_parts
@@ -350,8 +361,7 @@ class CheckpointPanel(ScrollingPanel):
         depend on the row, so that nothing moves with the cursor but the details."""
         cursor, total = self.cursor, len(self.model.rows)
         table = min(total, TABLE_LEAST if height < HIGH else height // 2)
-        self._top = max(0, min(self._top, cursor, total - table))
-        self._top = max(self._top, cursor - table + 1)
+        self._top = first_shown(self._top, cursor, table, total)
         shown = self._rows_at(range(self._top, self._top + table), width, cursor)
         return [checkpoint_head(width), *shown, (), *self._detail(width, height - 2 - table)]
 

@@ -11,7 +11,7 @@ from textual.message import Message
 from runner.history.compare_runs import RunColumn, best_words, run_columns
 from runner.model.units import count
 from tui.kit import glyphs
-from tui.kit.paint import Row, Span, cell
+from tui.kit.paint import Row, Span, cell, first_shown
 from tui.kit.panel import Panel
 from tui.panels.compare_chart import Overlay
 from tui.text import clean, wrap
@@ -142,8 +142,7 @@ class RunListPanel(Panel):
         body = max(1, height - 1 - len(words))
         at = overlay.order.index(overlay.chosen)
         self._above = len(words) + 2
-        self._top = max(0, min(self._top, at, len(rows) - body))
-        self._top = max(self._top, at - body + 1)
+        self._top = first_shown(self._top, at, body, len(rows))
         return (*words, head, *rows[self._top : self._top + body])
 
     def _words(self, width: int, most: int) -> list[Row]:

@@ -12,7 +12,7 @@ from runner.history.compare import setting_words
 from runner.history.compare_results import checkpoint_words, result_rows
 from runner.model.units import count
 from tui.kit import glyphs
-from tui.kit.paint import Row, Span, cell
+from tui.kit.paint import Row, Span, cell, first_shown
 from tui.kit.panel import ScrollingPanel
 from tui.panels.compare_chart import Overlay
 from tui.text import clean, crop, crop_start, cut_middle, wrap
@@ -83,7 +83,7 @@ def columns_of(overlay: Overlay, rows: Sequence[TableRow], width: int, before: i
     room = width - name - 2
     across = max(1, min(runs, room // (LEAST_CELLS + 1)))
     size = max(1, min(MOST_CELLS, room // across - 1))
-    first = max(0, min(max(before, chosen - across + 1), chosen, runs - across))
+    first = first_shown(before, chosen, across, runs)
     return Columns(name, size, first, min(runs, first + across))
 
 

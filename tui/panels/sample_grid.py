@@ -13,7 +13,7 @@ from runner.model.units import file_size
 from tui.images.choice import Way
 from tui.images.store import Made, PictureStore, Wish
 from tui.kit import glyphs
-from tui.kit.paint import Row, Span, cell, pad, row_width
+from tui.kit.paint import Row, Span, cell, first_shown, pad, row_width
 from tui.kit.painted import Pictured
 from tui.text import clean, crop, wrap
 from tui.words.samples import Board, Place
@@ -57,8 +57,8 @@ def tiles_of(
         height = _for_one_more(height, width, len(board.moments))
         tile = height * 2
     across, down = max(1, width // (tile + 1)), max(1, room // (height + 1))
-    left = _first(before[0], board.column(place), across, len(board.moments))
-    top = _first(before[1], board.row(place), down, len(board.prompts))
+    left = first_shown(before[0], board.column(place), across, len(board.moments))
+    top = first_shown(before[1], board.row(place), down, len(board.prompts))
     return Tiles(tile, height, across, down, left, top)
 
 
@@ -69,11 +69,6 @@ def _for_one_more(height: int, width: int, columns: int) -> int:
         return height
     smaller = (width // (across + 1) - 1) // 2
     return smaller if smaller >= max(LEAST, height * 3 // 4) else height
-
-
-def _first(before: int, cursor: int, fit: int, total: int) -> int:
-    first = max(0, min(before, max(0, cursor), total - fit))
-    return max(first, cursor - fit + 1)
 
 
 def wishes_of(board: Board, tiles: Tiles) -> list[Wish]:

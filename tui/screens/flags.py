@@ -24,7 +24,7 @@ from tui.kit.fields import Choices, Field, Words
 from tui.kit.filter_line import TYPING_FOOTER, FilterLine
 from tui.kit.footer import KeyFooter, footer_of
 from tui.kit.framed import FramedScreen
-from tui.kit.paint import EMPTY, Row, Span, cell
+from tui.kit.paint import EMPTY, Row, Span, cell, first_shown
 from tui.kit.painted import Painted
 from tui.screens.questions import Dialog
 from tui.text import capital, clean, crop, wrap
@@ -148,8 +148,7 @@ class FlagList(Painted, can_focus=True):
         if not self.model:
             return [(Span(f"   {line}", "dim"),) for line in wrap(self.empty, max(10, width - 6))]
         body = self._list_height(height) - 1
-        self._top = max(0, min(self._top, self._at, len(self.model) - body))
-        self._top = max(self._top, self._at - body + 1)
+        self._top = first_shown(self._top, self._at, body, len(self.model))
         name = min(38, max(20, width * 2 // 5))
         value = max(10, (width - 3 - name) // 2)
         rows: list[Row] = [

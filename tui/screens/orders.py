@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from runner.analysis.smoke import smoke_verdict
 from tui.key import MOVE, RUN, VIEW, Key
+from tui.kit.notice import READ_ONLY
 from tui.panels.header import run_name
 from tui.panels.loss import CHART_KEYS, LOSS_KEYS, POINT_KEYS, ZOOM_KEYS
 from tui.panels.preflight import PreflightPanel
@@ -323,7 +324,7 @@ class MonitorOrders:
         app, shown = self._screen.plasma, self._screen.plasma.config_path
         if shown is None:
             return
-        locked = "This screen is read-only." if app.read_only else ""
+        locked = READ_ONLY if app.read_only else ""
         if self._around().foreign:
             spec = self._run.spec if self._run is not None else None
             shown = Path(spec.config_path) if spec is not None and spec.config_path else shown

@@ -17,6 +17,7 @@ from runner.model.units import file_size
 from tui.asking import ask
 from tui.key import MOVE, Key
 from tui.kit.fields import Field, Words
+from tui.kit.notice import READ_ONLY
 from tui.kit.paint import EMPTY, Row, Span
 from tui.screens.questions import FORM_KEYS, Dialog
 from tui.text import clean
@@ -202,7 +203,7 @@ class ProjectScreen(Dialog[None]):
 
     def do(self) -> None:
         if self.plasma.read_only:
-            self.refuse("This screen is read-only.")
+            self.refuse(READ_ONLY)
         elif self._preview is None:
             empty = self._importing and self.value("source") is None
             self.refuse("Enter the file to import." if empty else BEING_MADE)

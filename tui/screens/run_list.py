@@ -18,7 +18,7 @@ from runner.model import Outcome, RunListing, RunSnapshot, RunState
 from runner.model.units import count, duration, file_size, loss
 from tui.kit import glyphs
 from tui.kit.chart import SAMPLES_A_CELL, spark
-from tui.kit.paint import Row, Span, cell, pad
+from tui.kit.paint import Row, Span, cell, first_shown, pad
 from tui.kit.painted import Painted
 from tui.text import clean, crop, crop_start, wrap
 from tui.words.cause import cause_of
@@ -434,8 +434,7 @@ class RunList(Painted, can_focus=True):
         if not self.lines:
             return ((Span(f"   {self.empty}", "dim"),),)
         body = max(1, height - 1)
-        self._top = max(0, min(self._top, self._at, len(self.lines) - body))
-        self._top = max(self._top, self._at - body + 1)
+        self._top = first_shown(self._top, self._at, body, len(self.lines))
         if self._top == 1 and self._at == 1 < body:
             self._top = 0  # the head above the first run
         columns = run_columns(width, self.look.columns)

@@ -75,7 +75,6 @@ _ON_RUNS = {key.action.partition("(")[0] for key in KEYS} - {"back"}
 
 T = TypeVar("T")
 
-READ_ONLY = "This screen is read-only."
 REFRESH_S = 2.0
 #: and the list is left alone so many times as long as reading it took
 REST_TIMES = 10.0
@@ -381,9 +380,7 @@ class RunsScreen(FramedScreen):
 
     def action_label(self) -> None:
         entry = self.under_cursor()
-        if self.plasma.read_only:
-            self.say(READ_ONLY, "dim", 4.0)
-        elif entry is not None:
+        if entry is not None and not self.locked():
             backend, key, name = self.plasma.backend, entry.key, name_of(entry.listing)
 
             def read() -> tuple[Path, Label]:
@@ -430,9 +427,7 @@ class RunsScreen(FramedScreen):
         entry = self.under_cursor()
         if entry is None or entry.listing.state is not RunState.QUEUED:
             self.say("This run is not queued.", "dim", 4.0)
-        elif self.plasma.read_only:
-            self.say(READ_ONLY, "dim", 4.0)
-        else:
+        elif not self.locked():
             backend, key = self.plasma.backend, entry.key
 
             def order() -> str:
@@ -451,9 +446,7 @@ class RunsScreen(FramedScreen):
         """The marked runs, else the one under the cursor."""
         entry = self.under_cursor()
         keys = tuple(self.board.marks) or ((entry.key,) if entry is not None else ())
-        if self.plasma.read_only:
-            self.say(READ_ONLY, "dim", 4.0)
-        elif keys:
+        if keys and not self.locked():
             backend = self.plasma.backend
 
             def read() -> list[tuple[Path, Removal]]:

@@ -479,8 +479,7 @@ class SummaryScreen(FramedScreen):
     def _export(self, pick: Pick) -> None:
         from tui.screens.questions import ExportScreen
 
-        if self.plasma.read_only:
-            self.say("This screen is read-only.", "dim", 4.0)
+        if self.locked():
             return
 
         def ended(text: str | None) -> None:

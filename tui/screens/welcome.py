@@ -16,7 +16,7 @@ from tui.kit.footer import FooterKey
 from tui.kit.framed import wordmark
 from tui.kit.paint import EMPTY, Row, Span, cell
 from tui.screens.runs import KEYS as RUNS_KEYS
-from tui.screens.runs import READ_ONLY, RunsScreen
+from tui.screens.runs import RunsScreen
 from tui.text import clean, crop, crop_start
 from tui.words.runs import name_of
 from tui.words.state import label_of
@@ -122,15 +122,12 @@ class WelcomeScreen(RunsScreen):
     def _set_up(self, *, importing: bool) -> None:
         from tui.screens.project import ProjectScreen
 
-        if self.plasma.read_only:
-            self.say(READ_ONLY, "dim", 4.0)
-        else:
+        if not self.locked():
             self.app.push_screen(ProjectScreen(Path.cwd(), importing=importing))
 
     def action_demo(self) -> None:
         app = self.plasma
-        if app.read_only:
-            self.say(READ_ONLY, "dim", 4.0)
+        if self.locked():
             return
         began = time.monotonic()
 
