@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.record_runs import weights
 from tests.run_folders import SCHEMAS, lay_out
 from tui.cli.main import main
 
@@ -69,3 +70,19 @@ def test_without_the_output_folder_nothing_is_claimed_and_nothing_is_called_miss
     assert "cannot be checked" in said(["export", run.name, "--to", "x"], capsys)
     after = json.loads(said(words, capsys))["runs"][0]["results"]["best"]
     assert after == before is not None, "the ranking of a run that was copied elsewhere stays"
+
+
+def test_a_file_that_was_imported_unchecked_and_then_replaced_is_named(
+    isolated_home: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    """By another of the same size."""
+    path = tmp_path / "loras" / "mine-251130.safetensors"
+    weights(path, 10)
+    said(["import", str(path.parent)], capsys)
+    (run,) = (isolated_home / "runs").iterdir()
+    assert checkpoints(run, capsys) == [(True, None, False)]
+    data = path.read_bytes()
+    path.write_bytes(data[:-4] + bytes(4))
+    os.utime(path, (1e9, 1e9))
+    assert checkpoints(run, capsys) == [(False, None, True)]
+    assert "changed since it was checked" in said(["show", run.name], capsys)

@@ -33,6 +33,7 @@ from runner.model import (
     Status,
 )
 from runner.state.attempt_state import StepRow
+from runner.store.identity import header_sha256
 from runner.store.journal import Unreadable, read_json, write_json
 from runner.store.registry import run_paths
 from runner.store.rundir import RunDir
@@ -196,6 +197,9 @@ def _checkpoint(one: FoundFile, *, newest: bool) -> Checkpoint:
         state_path=str(state) if state.is_dir() else None,
         final=name.final and newest,
         rank=_int(one, "ss_network_dim"),
+        inode=one.file_id[1],
+        mtime_ns=int(one.modified_at * 1e9),
+        header_sha256=header_sha256(one.path),
     )
 
 
