@@ -205,12 +205,13 @@ def _warnings(usual: Config, runs: Sequence[PlannedRun]) -> Iterator[str]:
             yield f"{name} may change nothing: {' and '.join(ruled)} {known} in this plasma.toml"
     for name in overridden(usual, swept, [one.config for one in runs]):
         yield f"{name} changes nothing: the dataset config sets it"
-    size = total([one.forecast.size_bytes for one in runs])
+    sizes = [size for one in runs if (size := one.forecast.size_bytes) is not None]
     folder, _ = target_of(runs[0].config)
-    if size is not None and folder is not None and size > (room := free_bytes(Path(folder))):
+    if folder is not None and sum(sizes) > (room := free_bytes(Path(folder))):
+        who = "all runs together" if len(sizes) == len(runs) else "the runs whose size is known"
         yield (
-            f"all runs together write up to {file_size(size)}, {file_size(room)} are free: a run that does not "
-            "fit is held before its start"
+            f"{who} write up to {file_size(sum(sizes))}, {file_size(room)} are free: a run that does not fit "
+            "is held before its start"
         )
 
 

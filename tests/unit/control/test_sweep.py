@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from runner.config.model import Config
 from runner.control import begin, launch
 from runner.control.gate import approve
 from runner.control.launch import StartRefused
 from runner.control.orders import Refused
 from runner.control.submit import Submission
 from runner.control.sweep import create
-from runner.model import RunSpec
+from runner.model import Forecast, RunSpec
 from runner.store.journal import read_json
 from runner.store.rundir import RunDir, runs_root
 from tests.unit.control.sweeping import plan
@@ -89,6 +90,29 @@ def test_a_flag_that_the_dataset_config_overrides_is_a_warning(
 def test_a_dataset_that_cannot_be_read_overrides_nothing(project: Path) -> None:
     (project / "dataset.toml").unlink()
     assert plan(project, "resolution=64,128").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ((600, 600, 0, 0), "all runs together write up to 1.2 kB, 1.0 kB are free"),
+        ((600, 600, None, 0), "the runs whose size is known write up to 1.2 kB, 1.0 kB are free"),
+        ((100, None, None, None), ""),
+        ((200, 200, 200, 200), ""),
+    ],
+)
+def test_a_disk_too_small_for_all_is_a_warning(
+    project: Path, sizes: tuple[int | None, ...], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = iter(sizes)
+
+    def forecast_of(config: Config) -> Forecast:
+        return Forecast(steps=4, size_bytes=next(known))
+
+    monkeypatch.setattr("runner.control.sweep.forecast_of", forecast_of)
+    monkeypatch.setattr("runner.control.sweep.free_bytes", lambda folder: 1000)
+    warnings = " ".join(plan(project).warnings)
+    assert said in warnings if said else not warnings
 
 
 def test_expected_steps_are_ignored_where_the_runs_differ_in_them(project: Path) -> None:
