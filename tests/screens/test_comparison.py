@@ -165,6 +165,19 @@ async def test_live_runs_are_read_again_and_ended_ones_are_not(
         assert compared.reads <= reads + 1
 
 
+async def test_a_long_journal_is_read_on_after_a_piece_that_came_no_further(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tui.screens.compare.REFRESH_S", 0.02)
+    compared = FakeComparing(snapshots(2), settings(2))
+    compared.fraction = 0.4
+    async with an_app().run_test(size=(80, 24)) as pilot:
+        await opened(pilot, compared)
+        await until(pilot, lambda: compared.reads >= 2)
+        compared.fraction = 1.0
+        await until(pilot, lambda: "reading" not in text_of(pilot, "#top"))
+
+
 async def test_a_long_journal_is_read_in_pieces() -> None:
     compared = FakeComparing(snapshots(2), settings(2))
     compared.fraction = 0.4
