@@ -16,7 +16,7 @@ from runner.model.refusal import Refusal
 from runner.process.spawn import detachment
 from runner.store import inbox
 from runner.store.attempt import has_verdict
-from runner.store.disk_clock import age_s
+from runner.store.disk_clock import disk_now
 from runner.store.jobs import HEARTBEAT_LIMIT_S, decided_by_cluster
 from runner.store.journal import readable
 from runner.store.liveness import lock_held
@@ -102,8 +102,12 @@ def is_heard_elsewhere(run: RunDir, heartbeat_at: float) -> bool:
     disk's clock decides."""
     if abs(time.time() - heartbeat_at) < HEARTBEAT_LIMIT_S:
         return True
-    age = age_s(run.status)
-    return age is not None and age < HEARTBEAT_LIMIT_S
+    try:
+        written_at = run.status.lstat().st_mtime
+    except OSError:
+        return False
+    # beside the run folder, which a question must not change
+    return abs(disk_now(runs_root()) - written_at) < HEARTBEAT_LIMIT_S
 
 
 def _lives_elsewhere(snapshot: RunSnapshot) -> bool:

@@ -38,7 +38,7 @@ T = TypeVar("T")
 Keys = Mapping[type, Mapping[str, str]]
 KEYS: Keys = {
     Checkpoint: {"size_bytes": "bytes"}
-    | dict.fromkeys(("inode", "mtime_ns", "header_sha256", "state_mtime_ns"), ""),
+    | dict.fromkeys(("inode", "mtime_ns", "header_sha256", "state_mtime_ns", "unseen"), ""),
     ExitRecord: {"attempt": "", "orphans": ""},
     HardwareUse: {
         "gpu_training_s": "",

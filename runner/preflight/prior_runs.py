@@ -73,7 +73,7 @@ def _same(config: Config) -> Iterator[tuple[RunSpec, RunSnapshot]]:
         except Unreadable:
             continue
         if part_of(spec.settings_key) == key and _same_flags(spec.command, config):
-            yield spec, RunReader(path, console=False).read()
+            yield spec, RunReader(path, console=False, files=False).read()
 
 
 def _shown_by(run: RunSnapshot, spec: RunSpec, status: Status) -> PriorRun:

@@ -24,12 +24,3 @@ def disk_now(folder: Path) -> float:
     finally:
         with contextlib.suppress(OSError):
             path.unlink()
-
-
-def age_s(path: Path) -> float | None:
-    """Seconds since this file was written; None: it cannot be read."""
-    try:
-        written_at = path.lstat().st_mtime
-    except OSError:
-        return None
-    return disk_now(path.parent) - written_at

@@ -26,6 +26,7 @@ from runner.store.rundir import RunDir
 
 #: an order that waits in the inbox for longer expires
 DEADLINE_S = 600.0
+TOO_OLD = "not done: too old, no supervisor was running"
 ORDER_LIMIT_BYTES = 64_000
 #: orders that no person gave: by the guard; because the job of a cluster ends
 GUARD, CLUSTER = "guard", "Slurm"

@@ -12,7 +12,7 @@ from runner.analysis.safepoint import Place, armed_answer, in_vain, is_safe, new
 from runner.state.attempt_state import AttemptState
 from runner.state.lineage import resumable, safe_step, weights_step
 from runner.state.translator import Translator
-from runner.store.inbox import Order, refusal
+from runner.store.inbox import TOO_OLD, Order, refusal
 from runner.supervisor.context import AttemptContext
 from runner.supervisor.journals import Journals
 from runner.supervisor.order_queue import GUARD, OrderQueue
@@ -134,7 +134,7 @@ class OrderHandler:
         if not self.queue.is_for_us(order):
             return f"not done: this order is older than attempt {self.context.attempt}"
         if overdue:
-            return "not done: too old, no supervisor was running"
+            return TOO_OLD
         ended = self.trainer.ended.is_set() or (
             self.order is None and self.context.exit() is not None
         )

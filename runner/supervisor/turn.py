@@ -113,7 +113,9 @@ def _is_stopped(run: RunDir, mark: Mark) -> bool:
         else:
             with contextlib.suppress(OSError):
                 why = "not done: the run waits in the queue, and this order is not for a queued run"
-                inbox.answer(run, name, inbox.refusal(order), why)
+                inbox.answer(
+                    run, name, inbox.refusal(order), inbox.TOO_OLD if name in overdue else why
+                )
     return found
 
 

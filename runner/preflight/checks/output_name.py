@@ -30,6 +30,8 @@ def output_name(facts: Facts) -> Finding:
     file `.safetensors`, which save_weights (networks/lora.py) writes as a pickle: it has no ending.
     """
     folder, name = facts.path("output_dir"), facts.flags.get("output_name")
+    if name is None and facts.flags_elsewhere:
+        return skipped("in config_file", "output_name may be set in config_file.")
     if name is None:
         return passed("none", "The files are named at, epoch and last.")
     if not isinstance(name, str):
