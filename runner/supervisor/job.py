@@ -271,5 +271,5 @@ class JobWatch:
         name = f"Slurm job {job.id}" if job.id else "Slurm job"
         text = f"{name}{f' on {job.node}' if job.node else ''}: {job.text}"
         if job.state == "FAILED" and self.trainer.not_started:
-            text += f"; does the node see {self.context.run.path} and {sys.executable}?"
+            text += f" (does the node see {self.context.run.path} and {sys.executable}?)"
         return JobEnd(cause, text) if cause is not None else None

@@ -17,11 +17,13 @@ from runner.control import orders as control
 from runner.history.report import current_step
 from runner.model import OVER, CheckResult, Outcome, RunSnapshot, RunState, Waiting
 from runner.model.units import UNKNOWN, duration, loss, pace
+from runner.store.jobs import job_of
 from runner.store.reader import RunReader
 from runner.store.registry import RunNotFound, group_of, resolve
 from runner.store.rundir import RunDir, runs_root
 from tui.cli.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.text import INVISIBLE, clean
+from tui.words.job import submitted_words
 from tui.words.progress import loss_now
 from tui.words.queue import waiting_line
 from tui.words.table import Column, Line, table_lines
@@ -130,17 +132,19 @@ def progress_line(snapshot: RunSnapshot) -> str:
         return str(snapshot.state)
     if status.evaluating and snapshot.state not in OVER:
         return status.evaluating
-    step = current_step(snapshot)
+    step, stopping = current_step(snapshot), snapshot.state is RunState.STOPPING
+    word = str(snapshot.state if stopping else status.phase)
     if not step:
-        return f"{status.phase}{f': {status.phase_detail}' if status.phase_detail else ''}"
+        detail = f": {status.phase_detail}" if status.phase_detail and not stopping else ""
+        return f"{word}{detail}"
     value = loss_now(snapshot)
     words = [
-        str(status.phase),
+        word,
         f"step {step}/{status.total_steps or UNKNOWN}",
         f"epoch {status.epoch}/{status.epochs}" if status.epoch else "",
         f"loss {loss(status.average if value is None else value)}",
         pace(status.seconds_per_step),
-        f"{duration(status.eta_s)} left" if status.eta_s is not None else "",
+        f"{duration(status.eta_s)} left" if status.eta_s is not None and not stopping else "",
     ]
     return "  ".join(word for word in words if word)
 
@@ -188,7 +192,14 @@ def started(run: RunDir, *, wait: bool, silent: bool = False) -> int:
     """Print the ID of a run that has started; `wait` for its end."""
     if not silent:
         write(run.id)
+        say_submitted(run)
     return exit_code(wait_for_end(run.path)) if wait else OK
+
+
+def say_submitted(run: RunDir) -> None:
+    """Nothing for a run of this machine."""
+    if (job := job_of(run)) is not None:
+        say(submitted_words(job))
 
 
 def exit_code(snapshot: RunSnapshot) -> int:

@@ -20,7 +20,16 @@ from runner.preflight.registry import in_order
 from runner.store.rundir import RunDir
 from runner.trainers.command import shell_line
 from runner.trainers.registry import known_flags
-from tui.cli.common import check_line, counted, exit_code, print_json, say, wait_for_end, write
+from tui.cli.common import (
+    check_line,
+    counted,
+    exit_code,
+    print_json,
+    say,
+    say_submitted,
+    wait_for_end,
+    write,
+)
 from tui.cli.exits import NO, NOT_FOUND, OK, WRONG_USE, Fail
 from tui.cli.forecast_text import forecast_lines, forecast_object
 from tui.text import clean
@@ -149,6 +158,7 @@ def _started(options: argparse.Namespace, file: str | None) -> RunDir:
     except launch.WouldOverwrite as error:
         raise Fail(_overwrites(error)) from None
     write(run.id)
+    say_submitted(run)
     if options.queue:
         say("queued: `plasma-tui queue` shows its place")
     elif not options.wait:

@@ -20,3 +20,11 @@ def job_words(job: JobRecord, now: float) -> str:
         age = f" (as of {duration(max(0.0, now - job.asked_at))} ago)" if job.asked_at else ""
         text += f"{age}; {clean(job.problem, 200)}"
     return text
+
+
+def submitted_words(job: JobRecord) -> str:
+    """After a start or resume."""
+    if job.id:
+        return f"submitted as Slurm job {clean(job.id)}"
+    problem = clean(job.problem, 200) or "Slurm does not respond"
+    return f"{problem}: `plasma-tui show` tries again, and shows whether Slurm has the job"

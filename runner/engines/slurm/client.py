@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 from runner.engines.slurm.printed import (
     FORMAT,
+    PARTITIONS,
     JobFacts,
+    Partition,
     at_of,
     parse_ended,
     parse_job,
     parse_jobs,
-    seconds_of,
+    parse_partitions,
     sentence,
 )
 from runner.process.spawn import trainer_environment
@@ -134,27 +136,15 @@ def ended(job_id: str, cluster: str = "") -> JobFacts | None:
     return None
 
 
-def partitions() -> frozenset[str]:
-    """Their names. Raises SlurmError."""
-    return frozenset(_run(["sinfo", "-h", "-o", "%R"], ASK_S).split())
+def partitions() -> tuple[Partition, ...]:
+    """Raises SlurmError."""
+    return parse_partitions(_run(["sinfo", "-h", "-o", PARTITIONS], ASK_S))
 
 
 def nodes(partition: str = "") -> frozenset[str]:
     """The nodes of a partition (of all of them). Raises SlurmError."""
     where = ["-p", partition] if partition else []
     return frozenset(_run(["sinfo", "-h", "-N", *where, "-o", "%N"], ASK_S).split())
-
-
-def time_limit(partition: str = "") -> float | None:
-    """The longest job of a partition (of the default one), in seconds; None: no limit, or unknown. Raises
-    SlurmError."""
-    limits = []
-    for line in _run(["sinfo", "-h", "-o", "%R|%l|%P"], ASK_S).splitlines():
-        name, limit, shown = (*line.strip().split("|"), "", "")[:3]
-        if name in partition.split(",") if partition else shown.endswith("*"):
-            limits.append(seconds_of(limit))
-    known = [one for one in limits if one is not None]
-    return max(known) if known and len(known) == len(limits) else None
 
 
 # --------------------------------------------------------------------------- orders

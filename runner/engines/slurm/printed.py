@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import datetime
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 #: of squeue
 FORMAT = "%i|%T|%r|%S|%e|%N|%k"
+#: of sinfo
+PARTITIONS = "%R|%a|%l|%P|%t|%D"
+#: states of a node that takes no new jobs
+_AWAY = ("down", "drain", "drng", "fail", "failg", "maint", "inval", "unk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,34 @@ def _user(uid: str) -> str:
     with contextlib.suppress(KeyError, ValueError, OverflowError):
         return pwd.getpwuid(int(uid)).pw_name
     return f"uid {uid}" if uid.strip() else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """`usual`: that of jobs that name none; `limit_s`: the longest job, None: no limit, or unknown;
+    `nodes_away`: its nodes that are down or drained."""
+
+    name: str
+    usual: bool = False
+    state: str = "up"
+    limit_s: float | None = None
+    nodes: int = 0
+    nodes_away: int = 0
+
+
+def parse_partitions(printed: str) -> tuple[Partition, ...]:
+    """Lines of sinfo in our format: one for each state of a partition's nodes."""
+    found: dict[str, Partition] = {}
+    for line in printed.splitlines():
+        parts = [part.strip() for part in line.split("|")]
+        if len(parts) != 6:
+            continue
+        name, state, limit, shown, node, number = parts
+        nodes = int(number) if number.isdecimal() else 0
+        away = nodes if node.rstrip("*~#!%$@^-+") in _AWAY else 0
+        known = found.get(name, Partition(name, shown.endswith("*"), state, seconds_of(limit)))
+        found[name] = replace(known, nodes=known.nodes + nodes, nodes_away=known.nodes_away + away)
+    return tuple(found.values())
 
 
 # --------------------------------------------------------------------------- times and complaints

@@ -12,10 +12,10 @@ import psutil
 
 from runner.engines.slurm import client
 from runner.engines.slurm.client import SlurmError
-from runner.engines.slurm.printed import seconds_of
+from runner.engines.slurm.printed import Partition, seconds_of
 from runner.engines.slurm.script import options
 from runner.model import Engine
-from runner.model.units import duration
+from runner.model.units import count, duration
 from runner.preflight.facts import Facts
 from runner.preflight.model import Finding, check, failed, passed, skipped, warned
 from runner.store.rundir import home
@@ -34,17 +34,19 @@ def slurm(facts: Facts) -> Finding:
     engine = facts.config.engine
     if engine.is_local:
         return skipped("not used", "The training runs on this machine: [engine] kind is not set.")
+    chosen: list[Partition] = []
     try:
         known = client.partitions()
-        if engine.partition and not known & set(engine.partition.split(",")):
-            return unknown_partition(engine, sorted(known))
+        names = engine.partition.split(",")
+        chosen = [one for one in known if (one.name in names if engine.partition else one.usual)]
+        if engine.partition and not chosen:
+            return unknown_partition(engine, sorted(one.name for one in known))
         given = options(engine, name="plasma-tui-check", token="plasma-tui check", log="/dev/null")
         text = _SCRIPT.format(extra="".join(f"{line}\n" for line in engine.extra))
         starts_at = client.test(given, text)
-        limit = client.time_limit(engine.partition)
     except SlurmError as error:
-        return judge_error(error)
-    return judge_request(engine, starts_at, limit, time.time())
+        return judge_error(error, chosen)
+    return judge_request(engine, starts_at, chosen, time.time())
 
 
 def unknown_partition(engine: Engine, known: Sequence[str]) -> Finding:
@@ -52,7 +54,8 @@ def unknown_partition(engine: Engine, known: Sequence[str]) -> Finding:
     return failed("unknown partition", detail, "correct [engine] partition")
 
 
-def judge_error(error: SlurmError) -> Finding:
+def judge_error(error: SlurmError, chosen: Sequence[Partition] = ()) -> Finding:
+    """`chosen`: the partitions that the job may get."""
     if error.absent:
         advice = "start from a login node of the cluster, or remove kind from [engine]"
         return failed("no Slurm here", f"{error}.", advice)
@@ -60,16 +63,24 @@ def judge_error(error: SlurmError) -> Finding:
         return failed(
             "no answer", f"{error}.", "try again later: `sinfo` shows when Slurm responds"
         )
+    away, nodes = sum(one.nodes_away for one in chosen), sum(one.nodes for one in chosen)
+    if away and "configuration is not available" in str(error):
+        detail = (
+            f"No node can start this job now: {error}. Down or drained: {away} of {nodes} nodes. The job may "
+            "have to wait for them; Slurm refuses it at the start if it needs more than any node has."
+        )
+        return warned(f"{count(away, 'node')} away", detail)
     detail = f"Slurm refuses this job: {error}."
     advice = "correct gres, time, cpus, memory, account or extra in [engine]"
     return failed("refused", detail, advice)
 
 
 def judge_request(
-    engine: Engine, starts_at: float | None, limit_s: float | None, now: float
+    engine: Engine, starts_at: float | None, chosen: Sequence[Partition], now: float
 ) -> Finding:
-    """`limit_s`: the longest job of the partition, None: no limit, or unknown."""
-    asked_s = seconds_of(engine.time)
+    """`chosen`: the partitions that the job may get."""
+    asked_s, limits = seconds_of(engine.time), [one.limit_s for one in chosen]
+    limit_s = None if None in limits else max((one for one in limits if one), default=None)
     if asked_s is not None and limit_s is not None and asked_s > limit_s:
         detail = (
             f"[engine] time is {duration(asked_s)}, and the partition allows {duration(limit_s)}: "
@@ -83,6 +94,10 @@ def judge_request(
             "its end: no time is left to train."
         )
         return failed("no time to train", detail, "raise [engine] time, or lower signal_s")
+    if chosen and all(one.state != "up" for one in chosen):
+        names = ", ".join(f"{one.name} ({one.state})" for one in chosen)
+        detail = f"The job would wait until its partition is up again: {names}."
+        return warned("partition down", detail)
     if not engine.gres and not any("gpu" in line for line in engine.extra):
         detail = "The job asks for no GPU: [engine] gres is not set."
         return warned("no GPU asked", detail, 'gres = "gpu:1" under [engine]')

@@ -12,10 +12,12 @@ from runner.engines.slurm import client, watch
 from runner.engines.slurm.client import environment
 from runner.engines.slurm.printed import (
     JobFacts,
+    Partition,
     at_of,
     parse_ended,
     parse_job,
     parse_jobs,
+    parse_partitions,
     seconds_of,
     sentence,
 )
@@ -129,6 +131,17 @@ def test_unknown_words_of_a_later_slurm_stay_readable() -> None:
     assert words_of("PENDING", "QOSMaxSomethingNew") == "waits (QOSMaxSomethingNew)"
     before = JobRecord(1, "t", 0.0, JobPhase.RUNNING, id="3")
     assert of_facts(before, JobFacts("3", "EXPEDITING"), 1.0).phase is JobPhase.RUNNING
+
+
+def test_partitions_are_read_with_the_nodes_that_take_no_jobs() -> None:
+    printed = (
+        "gpu|up|infinite|gpu*|idle|2\ngpu|up|infinite|gpu*|drain*|1\ngpu|up|infinite|gpu*|mix|3\n"
+        "short|down|5:00|short|idle~|6\nCLUSTER: x\n"
+    )
+    assert parse_partitions(printed) == (
+        Partition("gpu", usual=True, limit_s=None, nodes=6, nodes_away=1),
+        Partition("short", state="down", limit_s=300.0, nodes=6),
+    )
 
 
 def test_a_lost_id_is_found_by_the_token_also_of_an_array() -> None:

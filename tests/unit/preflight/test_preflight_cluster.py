@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from runner.engines.slurm.client import SlurmError
+from runner.engines.slurm.printed import Partition
 from runner.model import Engine
 from runner.preflight.checks.cluster import judge_error, judge_places, judge_request
 from runner.preflight.registry import CHECKS, OF_A_CLUSTER, OF_THIS_MACHINE
@@ -43,8 +45,29 @@ def test_why_slurm_cannot_start_it(error: SlurmError, evidence: str) -> None:
 def test_a_request_is_judged(
     engine: Engine, starts_at: float | None, limit_s: float | None, status: str, evidence: str
 ) -> None:
-    found = judge_request(engine, starts_at, limit_s, 1000.0)
+    found = judge_request(engine, starts_at, [replace(UP, limit_s=limit_s)], 1000.0)
     assert (found.status, found.evidence) == (status, evidence)
+
+
+UP = Partition("gpu", usual=True)
+
+
+def test_a_request_that_no_node_takes_now_may_wait_for_those_that_are_drained() -> None:
+    error = SlurmError("Requested node configuration is not available")
+    assert judge_error(error, [UP]).status == "fail"
+    drained = replace(UP, nodes=4, nodes_away=1)
+    found = judge_error(error, [drained])
+    assert (found.status, found.evidence) == ("warn", "1 node away")
+    assert "1 of 4 nodes" in found.detail
+    wrong = SlurmError("Invalid generic resource (gres) specification")
+    assert judge_error(wrong, [drained]).status == "fail"
+
+
+def test_a_partition_that_is_down_is_a_warning() -> None:
+    down = replace(UP, state="down")
+    found = judge_request(GPU, 1000.0, [down], 1000.0)
+    assert (found.status, found.evidence) == ("warn", "partition down")
+    assert judge_request(GPU, 1000.0, [down, UP], 1000.0).status == "pass"
 
 
 @pytest.mark.parametrize(
