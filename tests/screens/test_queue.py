@@ -11,7 +11,7 @@ import pytest
 from runner.model import RunSnapshot, RunState, Status, Waiting
 from tests import builders as b
 from tests.fakes import FakeBackend
-from tests.screens.helpers import app_on, screen_text, text_of, until
+from tests.screens.helpers import app_on, screen_text, shown, text_of, until
 from tests.screens.test_runs import opened as opened_list
 from tests.screens.test_runs import text_of_list
 from tests.screens.test_starting import CONFIG, PREVIEW, asked, opened
@@ -94,6 +94,16 @@ async def test_keys_typed_faster_than_the_queue_changes_all_count_in_their_order
         quick.set()
         await until(pilot, lambda: len(backend.orders) == 5)
         assert [order[0] for order in backend.orders] == ["down", "up", "up", "down", "up"]
+
+
+async def test_removing_a_queued_run_offers_to_keep_it_queued() -> None:
+    app = app_on(queued(Waiting(place=1, places=1)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot)
+        await pilot.press("a")
+        await until(pilot, lambda: "Remove it from the queue" in screen_text(pilot))
+        assert "▌ Keep it queued" in screen_text(pilot)
+        assert "Keep training" not in screen_text(pilot)
 
 
 def words(verdict: Verdict) -> str:

@@ -11,6 +11,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from runner.analysis.smoke import smoke_verdict
+from runner.model import RunState
 from tui.key import MOVE, RUN, VIEW, Key
 from tui.kit.notice import READ_ONLY
 from tui.panels.header import run_name
@@ -227,7 +228,8 @@ class MonitorOrders:
     def stop(self) -> None:
         if self._run is not None:
             question = stop_question(self._run, run_name(self._run))
-            self._ask(question, self._stop, "Keep training")
+            queued = self._run.state is RunState.QUEUED
+            self._ask(question, self._stop, "Keep it queued" if queued else "Keep training")
 
     def _stop(self, mode: str) -> None:
         backend = self._screen.plasma.backend
