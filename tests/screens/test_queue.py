@@ -96,13 +96,13 @@ async def test_keys_typed_faster_than_the_queue_changes_all_count_in_their_order
         assert [order[0] for order in backend.orders] == ["down", "up", "up", "down", "up"]
 
 
-async def test_removing_a_queued_run_offers_to_keep_it_queued() -> None:
+async def test_removing_a_queued_run_offers_to_stay_in_the_queue() -> None:
     app = app_on(queued(Waiting(place=1, places=1)))
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot)
         await pilot.press("a")
         await until(pilot, lambda: "Remove it from the queue" in screen_text(pilot))
-        assert "▌ Keep it queued" in screen_text(pilot)
+        assert "▌ Stay in the queue" in screen_text(pilot)
         assert "Keep training" not in screen_text(pilot)
 
 

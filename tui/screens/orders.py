@@ -229,7 +229,7 @@ class MonitorOrders:
         if self._run is not None:
             question = stop_question(self._run, run_name(self._run))
             queued = self._run.state is RunState.QUEUED
-            self._ask(question, self._stop, "Keep it queued" if queued else "Keep training")
+            self._ask(question, self._stop, "Stay in the queue" if queued else "Keep training")
 
     def _stop(self, mode: str) -> None:
         backend = self._screen.plasma.backend
