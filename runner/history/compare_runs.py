@@ -112,9 +112,14 @@ def best_words(made: Comparison) -> tuple[str, ...]:
     tied = [made.runs[other].letter for other, one in made.ranking[1:] if one.place == best.place]
     so_far = " so far" if any(run.live for run in made.runs) else ""
     step = f" at step {best.checkpoint.step}" if best.checkpoint.step is not None else ""
-    within = f"; {some(tied)} within the noise" if tied else ""
     cautions = (f"{one[:1].upper()}{one[1:]}." for one in best.cautions)
-    first = f"Best{so_far}: {made.runs[at].letter}{step}, {best.reasons[0]}{within}."
+    leader = f"{made.runs[at].letter}{step}, {best.reasons[0]}"
+    first = f"Best{so_far}: {leader}{f'; {some(tied)} within the noise' if tied else ''}."
+    if tied and len(tied) + 1 == len(made.ranking):
+        every = "both" if len(tied) == 1 else f"all {len(made.ranking)}"
+        first = (
+            f"No clear best{so_far}: {every} runs are within the noise. First: {leader}."
+        )
     return (first, *_ended_early(made.runs[at]), *cautions)
 
 

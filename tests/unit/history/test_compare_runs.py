@@ -45,12 +45,18 @@ def test_a_run_without_a_value_has_a_dash_and_never_a_number() -> None:
 
 
 def test_the_best_run_is_named_with_its_reason_and_its_limits() -> None:
-    first, *cautions = best_words(made())
-    assert first.startswith("Best so far: B at step 800, lowest smoothed training loss")
-    assert first.endswith("A within the noise.")
+    first, *cautions = best_words(made(ended=4))
+    assert first.startswith("Best: B at step 800, lowest smoothed training loss")
+    assert first.endswith("A, C within the noise.")
     assert any("compare samples" in one for one in cautions)
-    assert best_words(made(ended=4))[0].startswith("Best: ")
     assert best_words(made(ended=0)) == ()
+
+
+def test_where_all_runs_are_within_the_noise_none_is_called_best() -> None:
+    first = best_words(made(ended=2))[0]
+    assert first.startswith(
+        "No clear best so far: both runs are within the noise. First: B at"
+    )
 
 
 def test_where_losses_are_not_comparable_no_run_is_called_best() -> None:
