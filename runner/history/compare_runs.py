@@ -117,9 +117,7 @@ def best_words(made: Comparison) -> tuple[str, ...]:
     first = f"Best{so_far}: {leader}{f'; {some(tied)} within the noise' if tied else ''}."
     if tied and len(tied) + 1 == len(made.ranking):
         every = "both" if len(tied) == 1 else f"all {len(made.ranking)}"
-        first = (
-            f"No clear best{so_far}: {every} runs are within the noise. First: {leader}."
-        )
+        first = f"No clear best{so_far}: {every} runs are within the noise. First: {leader}."
     return (first, *_ended_early(made.runs[at]), *cautions)
 
 

@@ -54,9 +54,7 @@ def test_the_best_run_is_named_with_its_reason_and_its_limits() -> None:
 
 def test_where_all_runs_are_within_the_noise_none_is_called_best() -> None:
     first = best_words(made(ended=2))[0]
-    assert first.startswith(
-        "No clear best so far: both runs are within the noise. First: B at"
-    )
+    assert first.startswith("No clear best so far: both runs are within the noise. First: B at")
 
 
 def test_where_losses_are_not_comparable_no_run_is_called_best() -> None:

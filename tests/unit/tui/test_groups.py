@@ -11,7 +11,9 @@ import pytest
 from runner.analysis.outcome import NOT_STARTED
 from runner.control import orders
 from runner.model import Cause, Outcome, RunSpec, RunState, Status, Waiting
+from runner.store import queue
 from runner.store.journal import read_json, write_json
+from runner.store.queue import Mark
 from runner.store.registry import group_of
 from runner.store.rundir import RunDir
 from scripts.bench.many_runs import make_runs
@@ -34,6 +36,8 @@ def a_group(states: list[RunState], group: str = GROUP) -> list[Path]:
         if state is not RunState.ENDED:
             run.summary_json.unlink(missing_ok=True)
             write_json(run.status, Status(state, 1, b.NOW, waiting=Waiting()))
+        if state is RunState.QUEUED:
+            queue.write_mark(run, Mark(1, b.NOW, at, "me", "here", {}))
     return paths
 
 
