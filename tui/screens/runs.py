@@ -96,6 +96,8 @@ class RunGlanced(Message):
 
 class RunsScreen(FramedScreen):
     BINDINGS: ClassVar = [*KEYS]
+    #: the action that does nothing on this screen
+    NOT_HERE: ClassVar[str] = "app.runs"
 
     def __init__(self) -> None:
         super().__init__()
@@ -308,7 +310,9 @@ class RunsScreen(FramedScreen):
 
     def _footer(self) -> tuple[FooterKey, ...]:
         """While a filter is typed, letters are text."""
-        return TYPING_FOOTER if self.query_one(FilterLine).typing else footer_of(self)
+        if self.query_one(FilterLine).typing:
+            return TYPING_FOOTER
+        return tuple(key for key in footer_of(self) if key.action != self.NOT_HERE)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return None if self.board.listings == () and action in _ON_RUNS else True

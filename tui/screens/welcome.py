@@ -11,8 +11,6 @@ from tui.asking import ask
 from tui.key import RUN, Key
 from tui.kit import glyphs
 from tui.kit.chart import ramp_bar
-from tui.kit.filter_line import TYPING_FOOTER
-from tui.kit.footer import FooterKey
 from tui.kit.framed import wordmark
 from tui.kit.paint import EMPTY, Row, Span, cell
 from tui.screens.runs import KEYS as RUNS_KEYS
@@ -48,6 +46,7 @@ class WelcomeScreen(RunsScreen):
     """All runs under the first action: open one, else set up a project, else the demo."""
 
     BINDINGS: ClassVar = [*KEYS, *RUNS_KEYS]
+    NOT_HERE: ClassVar[str] = "back"
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,10 +105,6 @@ class WelcomeScreen(RunsScreen):
     def on_run_list_moved(self) -> None:
         super().on_run_list_moved()
         self.repaint_heading()
-
-    def _footer(self) -> tuple[FooterKey, ...]:
-        found = super()._footer()
-        return found if found == TYPING_FOOTER else tuple(key for key in found if key.key != "esc")
 
     # ----------------------------------------------------------------- keys
 
