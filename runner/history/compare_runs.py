@@ -109,16 +109,21 @@ def best_words(made: Comparison) -> tuple[str, ...]:
     if not made.ranking:
         return ()
     at, best = made.ranking[0]
+    run, step, ranked = made.runs[at], best.checkpoint.step, len(made.ranking)
     tied = [made.runs[other].letter for other, one in made.ranking[1:] if one.place == best.place]
-    so_far = " so far" if any(run.live for run in made.runs) else ""
-    step = f" at step {best.checkpoint.step}" if best.checkpoint.step is not None else ""
-    cautions = (f"{one[:1].upper()}{one[1:]}." for one in best.cautions)
-    leader = f"{made.runs[at].letter}{step}, {best.reasons[0]}"
-    first = f"Best{so_far}: {leader}{f'; {some(tied)} within the noise' if tied else ''}."
-    if tied and len(tied) + 1 == len(made.ranking):
-        every = "both" if len(tied) == 1 else f"all {len(made.ranking)}"
+    so_far = " so far" if any(one.live for one in made.runs) else ""
+    place = f"step {step}, " if step is not None else ""
+    leader = f"{run.letter}{' at ' if place else ', '}{place}{best.reasons[0]}"
+    if ranked == 1:
+        first = f"Only {run.letter} is ranked{so_far}: {place}{best.reasons[0]}."
+    elif len(tied) + 1 == ranked:
+        every = "both" if ranked == 2 else f"all {ranked}"
         first = f"No clear best{so_far}: {every} runs are within the noise. First: {leader}."
-    return (first, *_ended_early(made.runs[at]), *cautions)
+    else:
+        within = f"; {some(tied)} within the noise" if tied else ""
+        first = f"Best{so_far}: {leader}{within}."
+    cautions = (f"{one[:1].upper()}{one[1:]}." for one in best.cautions)
+    return (first, *_ended_early(run), *cautions)
 
 
 def _ended_early(run: ComparedRun) -> tuple[str, ...]:

@@ -124,6 +124,8 @@ def rank_runs(
         before = len(found)
         for place, leader, score in _places(group, before):
             reasons = _reasons(score, group[0], leader, before, len(scores))
+            if len(scores) == 1:  # its run may have more files
+                reasons = reasons[1:]
             one = Candidate(score.one, place, reasons, score.cautions, by=by, score=score)
             found.append((index[id(score)], one))
     if found:

@@ -57,6 +57,11 @@ def test_where_all_runs_are_within_the_noise_none_is_called_best() -> None:
     assert first.startswith("No clear best so far: both runs are within the noise. First: B at")
 
 
+def test_the_only_ranked_run_is_no_best_run_and_its_file_not_the_only_one() -> None:
+    first = best_words(made(ended=1))[0]
+    assert first.startswith("Only A is ranked so far: step 800, smoothed training loss 0.")
+
+
 def test_where_losses_are_not_comparable_no_run_is_called_best() -> None:
     runs, settings = swept(("1e-4", "5e-5"), (16, 32), 4)
     tables = [{**table, "loss_type": kind} for table, kind in zip(settings, "abcd", strict=True)]
