@@ -1,5 +1,6 @@
 """Prints the GPUs of this machine as JSON, for a process that must stay small or must not block:
-`{"gpus": [[key, kind, index], ...], "in_use": {key: by whom}}`."""
+`[[key, kind, index], ...]`; with --in-use `{"gpus": these, "in_use": {key: by whom}}`. A process of an earlier
+version may still ask without it."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import contextlib
 import json
 import os
 import pwd
+import sys
 from collections.abc import Callable, Iterable
 
 from runner.hardware.board import read_once
@@ -19,6 +21,7 @@ from runner.model.units import memory_size
 from runner.store.registry import live_runs
 
 WAIT_S = 15.0
+IN_USE = "--in-use"
 
 
 def kind_of(gpu: GpuSample) -> str | None:
@@ -72,6 +75,9 @@ def main() -> None:
 
     sources: list[Source] = [NvidiaSource(), AmdSource()]
     gpus = read_once(sources, WAIT_S)
+    if IN_USE not in sys.argv:
+        print(json.dumps(usable(gpus)))
+        return
     listing = Listing.of(running()) if any(gpu.users for gpu in gpus) else Listing.of(())
     ours = roots_of(live_runs()) if listing.processes else frozenset[int]()
     print(json.dumps({"gpus": usable(gpus), "in_use": in_use(gpus, listing, ours, _owner)}))

@@ -90,7 +90,7 @@ def list_gpus() -> tuple[list[Gpu], dict[str, str]] | None:
         return [], {}
     try:
         found = subprocess.run(
-            module_command("runner.hardware.list_gpus"),
+            module_command("runner.hardware.list_gpus", "--in-use"),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             timeout=GPUS_TIMEOUT_S,
         )  # fmt: skip

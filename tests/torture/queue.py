@@ -1,16 +1,18 @@
 """A queue of six whose processes are all killed at random: every run ends, in order, none twice.
 
-    python -m tests.torture.queue --seed 1 --rounds 10
+    python -m tests.torture.queue --seed 1 --rounds 10 [--gpus]
 
 Each round: six short trainings of the fake trainer in one slot. While they wait and train, any process of the
 queue gets SIGKILL: waiting processes, supervisors, keepers, launchers, trainers, sometimes all at once, after
-which a person types `plasma-tui runs`. Exit code 1 when something was lost.
+which a person types `plasma-tui runs`. Exit code 1 when something was lost. With --gpus the (fake) driver has
+two GPUs; some runs name theirs, and may then be passed by runs on the other one.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import random
 import re
@@ -35,22 +37,27 @@ from runner.store.reader import RunReader
 from runner.store.rundir import RunDir, new_run_id
 
 FAKE = Path(__file__).parent.parent / "fake_trainer.py"
+NVML = FAKE.parent / "fake_nvml" / "nvml.c"
 RUNS, STEPS, DELAY_S = 6, 14, 0.1
 #: kills of a round; then it is left alone
 KILLS = 14
 #: by then every run must have ended
 PATIENCE_S = 300.0
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 _MARK = re.compile(rb"^--- plasma-tui attempt (\d+) ", re.M)
 
 
 @dataclass
 class Round:
-    """`lost`: what went wrong, a sentence each; `killed`: what got SIGKILL."""
+    """`lost`: what went wrong, a sentence each; `killed`: what got SIGKILL; `pins`: by output name, the GPU
+    that a run names, "" for any; None: a machine with one slot; `seen`: where it was seen training."""
 
     seed: int
     folder: Path
     size: int = RUNS
     kills: int = KILLS
+    pins: dict[str, str] | None = None
+    seen: dict[str, str] = field(default_factory=dict)
     runs: list[RunDir] = field(default_factory=list)
     killed: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
@@ -74,14 +81,15 @@ class Round:
             elif str(FAKE) in line:
                 yield process, "launcher" if "--launcher" in words else "trainer"
 
-    def training(self) -> set[str]:
-        """The output names of the trainings that live."""
-        found = set()
+    def training(self) -> dict[str, str]:
+        """The output names of the trainings that live, with their GPUs, "" without one."""
+        found = {}
         for process, part in self.processes():
             if part in ("launcher", "trainer"):
                 with contextlib.suppress(psutil.Error, ValueError, IndexError):
                     words = process.cmdline()
-                    found.add(words[words.index("--output_name") + 1])
+                    gpu = process.environ().get(VISIBLE, "")
+                    found[words[words.index("--output_name") + 1]] = gpu[-1:]
         return found
 
     # ------------------------------------------------------------- the round
@@ -89,6 +97,10 @@ class Round:
     def start(self, rng: random.Random) -> None:
         for number in range(self.size):
             name, output = f"run{number}", self.folder / f"out{number}"
+            if self.pins is not None:
+                self.pins[name] = pin = rng.choice(("0", "0", "1", ""))
+                os.environ.pop(VISIBLE, None)
+                os.environ.update({VISIBLE: pin} if pin else {})
             launcher = ("--launcher",) if rng.random() < 0.4 else ()
             command = (
                 sys.executable, "-u", str(FAKE), *launcher, "--output_dir", str(output),
@@ -112,8 +124,9 @@ class Round:
                 self.lost.append(f"not all runs ended within {PATIENCE_S:.0f} s: {self.states()}")
                 return
             together = self.training()
-            if len(together) > 1:
-                self.lost.append(f"{sorted(together)} trained at the same time in one slot")
+            self.seen |= together
+            if len(set(together.values())) < len(together):
+                self.lost.append(f"{together} trained at the same time in one slot")
             if kills < self.kills and now >= next_at:
                 kills += self.kill(rng)
                 next_at = time.monotonic() + rng.uniform(0.1, 2.5)
@@ -165,13 +178,13 @@ class Round:
     # ------------------------------------------------------------- the claims
 
     def judge(self) -> None:
-        begun: list[float] = []
+        begun: dict[str, float] = {}
         for run in self.runs:
             starts = sorted(path.name for path in run.path.glob("attempt-*.started"))
             if starts != ["attempt-1.started"]:
                 self.lost.append(f"{run.id} has {starts}")
                 continue
-            begun.append(run.started(1).stat().st_mtime)
+            begun[f"run{self.runs.index(run)}"] = run.started(1).stat().st_mtime
             console = run.console.read_bytes() if run.console.exists() else b""
             marks = _MARK.findall(console)
             if len(marks) != 1:
@@ -185,8 +198,10 @@ class Round:
                 self.lost.append(f"{run.id} has steps twice: {steps}")
             if run.queued.exists():
                 self.lost.append(f"{run.id} still has queued.json")
-        if begun != sorted(begun):
-            self.lost.append(f"not in order: {begun}")
+        for (first, at), (later, before) in itertools.combinations(begun.items(), 2):
+            pin = (self.pins or {}).get(first, "")
+            if before < at and (not pin or self.seen.get(later, pin) == pin):
+                self.lost.append(f"{later} began before {first}: {begun}, {self.pins}, {self.seen}")
         left = [entry.name for entry in (self.folder / "home" / "queue").glob("*/*")]
         if left:
             self.lost.append(f"the queue still has {left}")
@@ -206,14 +221,29 @@ def _kill(process: psutil.Process) -> None:
         process.send_signal(signal.SIGKILL)
 
 
-def torture(seed: int, scratch: Path, size: int = RUNS, kills: int = KILLS) -> Round:
+def fake_driver(folder: Path) -> dict[str, str]:
+    """The environment of a machine with two GPUs."""
+    library = ("cc", "-std=c11", "-D_DEFAULT_SOURCE", "-shared", "-fPIC", "-o")
+    subprocess.run([*library, folder / "libnvidia-ml.so.1", NVML], check=True)
+    (folder / "nvml.txt").write_text("cards 2\n")
+    return {
+        "FAKE_NVML": str(folder / "nvml.txt"),
+        "LD_LIBRARY_PATH": str(folder),
+        "PLASMA_SLOTS": "",
+    }
+
+
+def torture(
+    seed: int, scratch: Path, size: int = RUNS, kills: int = KILLS, *, gpus: bool = False
+) -> Round:
     """One round."""
     rng = random.Random(seed)
     folder = scratch / f"queue-{seed}"
     folder.mkdir(parents=True)
-    one = Round(seed, folder, size, kills)
-    before = {name: os.environ.get(name) for name in ("PLASMA_HOME", "PLASMA_SLOTS")}
+    one = Round(seed, folder, size, kills, {} if gpus else None)
+    before = dict(os.environ)
     os.environ |= {"PLASMA_HOME": str(folder / "home"), "PLASMA_SLOTS": "1"}
+    os.environ |= fake_driver(folder) if gpus else {}
     began = time.monotonic()
     try:
         one.start(rng)
@@ -223,11 +253,8 @@ def torture(seed: int, scratch: Path, size: int = RUNS, kills: int = KILLS) -> R
     finally:
         one.clean_up()
         one.took_s = round(time.monotonic() - began, 1)
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        os.environ.clear()
+        os.environ.update(before)
     if not one.lost:
         shutil.rmtree(folder, ignore_errors=True)
     return one
@@ -245,11 +272,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--scratch", type=Path)
+    parser.add_argument("--gpus", action="store_true")
     options = parser.parse_args()
     scratch = options.scratch or Path(tempfile.mkdtemp(prefix="queue-torture-"))
     failed = 0
     for seed in range(options.seed, options.seed + options.rounds):
-        found = torture(seed, scratch)
+        found = torture(seed, scratch, gpus=options.gpus)
         failed += bool(found.lost)
         print(f"seed {seed}: {found.took_s} s, killed {', '.join(found.killed)}", flush=True)
         for text in found.lost:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from runner.hardware import list_gpus
 from runner.hardware.list_gpus import in_use
 from runner.hardware.programs import Process
 from runner.hardware.users import Listing
@@ -54,3 +57,16 @@ def test_everything_else_does_not(user: GpuUser) -> None:
 
 def test_our_own_runs_do_not() -> None:
     assert found(GpuUser(10, "python", 8 * GB), ours=frozenset({10})) == {}
+
+
+def test_a_waiting_process_of_an_earlier_version_gets_the_list_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(list_gpus, "read_once", lambda *_: (GpuSample("GPU-1", "nvml", "X", 0),))
+    answers = []
+    for words in (["list_gpus"], ["list_gpus", "--in-use"]):
+        monkeypatch.setattr("sys.argv", words)
+        list_gpus.main()
+        answers.append(json.loads(capsys.readouterr().out))
+    gpus = [["GPU-1", "nvidia", 0]]
+    assert answers == [gpus, {"gpus": gpus, "in_use": {}}]
