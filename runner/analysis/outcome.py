@@ -175,8 +175,9 @@ def _ended_with_job(facts: RunFacts) -> Verdict:
 def _job_not_started(facts: RunFacts) -> Verdict:
     """Its job ended before a trainer was started."""
     assert facts.job is not None
-    text = f"{facts.job.text}; the training never started"
-    outcome = Outcome.STOPPED if facts.stop_ordered else Outcome.FAILED
+    text, outcome = f"{facts.job.text}; the training never started", Outcome.FAILED
+    if facts.stop_ordered:
+        text, outcome = "removed from Slurm's queue before its start", Outcome.STOPPED
     return Verdict(outcome, Cause(NOT_STARTED, text, _START_AGAIN), (text, facts.progress))
 
 

@@ -330,3 +330,22 @@ def test_a_job_killed_before_it_asked_for_the_next_is_continued_with_the_first_e
     orders.stop(run.path, "now")
     assert ended(run).outcome is Outcome.STOPPED
     wait_for(lambda: not run.job_env.exists())
+
+
+def test_a_job_put_back_into_the_queue_continues_as_another_and_starts_nothing_again(
+    cluster: Cluster, output: Path
+) -> None:
+    run = submitted(output, *LONG, engine=replace(ONE_GPU, requeue=True))
+    await_run(run, lambda s: s.status is not None and s.status.safe_step >= 10, "a save")
+    first = job_id(run)
+    cluster.ask("scontrol", "update", f"jobid={first}", "requeue=1")
+    cluster.ask("scontrol", "requeue", first)
+    again = await_run(
+        run, lambda s: is_running(s) and s.status is not None and s.status.attempt == 2, "attempt 2"
+    )
+    assert again.job is not None and again.job.id != first
+    (end,) = (one for one in events(run) if one.kind == "job_ended")
+    assert end.data["state"] == "REQUEUED"
+    cluster.ask("scancel", first)
+    orders.stop(run.path, "now")
+    assert ended(run).outcome is Outcome.STOPPED

@@ -65,10 +65,23 @@ def environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def _run(command: Sequence[str], timeout_s: float, stdin: str = "") -> str:
     """Its stdout. Raises SlurmError."""
+    done = _call(command, timeout_s, stdin)
+    if done.returncode:
+        said, killed = sentence(done.stderr or done.stdout), done.returncode < 0
+        if killed:  # it may have asked before
+            said = f"{command[0]} was killed by signal {-done.returncode}"
+        silent = killed or _is_silence(said)
+        head = "Slurm does not respond" if silent else f"{command[0]} refused"
+        raise SlurmError(f"{head}: {said}", silent=silent)
+    return done.stdout
+
+
+def _call(command: Sequence[str], timeout_s: float, stdin: str) -> subprocess.CompletedProcess[str]:
+    """Raises SlurmError."""
     if shutil.which(command[0]) is None:
         raise SlurmError(f"Slurm is not installed on this machine: no {command[0]}", absent=True)
     try:
-        done = subprocess.run(
+        return subprocess.run(
             command,
             input=stdin,
             env={**environment(), "SLURM_TIME_FORMAT": "standard"},
@@ -84,12 +97,6 @@ def _run(command: Sequence[str], timeout_s: float, stdin: str = "") -> str:
         raise SlurmError(f"Slurm does not respond: {why}", silent=True) from None
     except OSError as error:
         raise SlurmError(f"{command[0]} cannot be run: {error.strerror}") from None
-    if done.returncode:
-        said = sentence(done.stderr or done.stdout)
-        silent = _is_silence(said)
-        head = "Slurm does not respond" if silent else f"{command[0]} refused"
-        raise SlurmError(f"{head}: {said}", silent=silent)
-    return done.stdout
 
 
 _SILENCE = re.compile(
@@ -168,24 +175,14 @@ def submit(options: Iterable[str], script: str) -> Submitted:
 
 def test(options: Iterable[str], script: str) -> float | None:
     """Could this request ever start? The expected start, if Slurm names one. Raises SlurmError."""
-    if shutil.which("sbatch") is None:
-        raise SlurmError("Slurm is not installed on this machine: no sbatch", absent=True)
-    try:
-        done = subprocess.run(
-            ["sbatch", "--test-only", *options],
-            input=script, env={**environment(), "SLURM_TIME_FORMAT": "standard"}, text=True,
-            errors="replace", capture_output=True, timeout=ASK_S, cwd="/", start_new_session=True,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        raise SlurmError("Slurm does not respond: sbatch did not answer", silent=True) from None
+    done = _call(["sbatch", "--test-only", *options], ASK_S, script)
     printed = done.stderr + done.stdout
     match = re.search(r"to start at (\S+)", printed)
     if match:
         return at_of(match[1])
     if done.returncode:
         said = sentence(printed.replace("allocation failure: ", ""))
-        silent = _is_silence(said)
-        raise SlurmError(said, silent=silent)
+        raise SlurmError(said, silent=_is_silence(said))
     return None
 
 

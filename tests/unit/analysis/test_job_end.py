@@ -56,10 +56,18 @@ def test_a_stop_in_time_says_why() -> None:
     assert found.reasons[0] == "stopped for Slurm: the job's time ends in 2 min"
 
 
-@pytest.mark.parametrize(("ordered", "outcome"), [(True, "stopped"), (False, "failed")])
-def test_a_job_that_ended_before_the_start_trained_nothing(ordered: bool, outcome: str) -> None:
+@pytest.mark.parametrize(
+    ("ordered", "outcome", "text"),
+    [
+        (True, "stopped", "removed from Slurm's queue before its start"),
+        (False, "failed", "Slurm job 7: cancelled by mia; the training never started"),
+    ],
+)
+def test_a_job_that_ended_before_the_start_trained_nothing(
+    ordered: bool, outcome: str, text: str
+) -> None:
     job = JobEnd("slurm_cancelled", "Slurm job 7: cancelled by mia")
     found = judge(RunFacts(job=job, not_started=True, stop_ordered=ordered))
     assert found.outcome == outcome
     assert found.cause is not None and found.cause.key == "not_started"
-    assert found.reasons[0] == "Slurm job 7: cancelled by mia; the training never started"
+    assert found.reasons[0] == text

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.engines.slurm import client, watch
-from runner.engines.slurm.client import environment
+from runner.engines.slurm.client import SlurmError, environment
 from runner.engines.slurm.printed import (
     JobFacts,
     Partition,
@@ -229,3 +229,29 @@ def test_a_job_that_was_put_back_into_the_queue_shows_it_by_its_restarts() -> No
 )
 def test_words_of_a_job(state: str, reason: str, words: str) -> None:
     assert words_of(state, reason) == words
+
+
+@pytest.mark.parametrize(
+    ("end", "silent", "unreached"),
+    [
+        ("kill -9 $$", True, False),
+        ("echo 'sbatch: error: invalid partition specified: x' >&2; exit 1", False, False),
+        ("echo 'sbatch: error: Socket timed out on send/recv operation' >&2; exit 1", True, False),
+        (
+            "echo 'sbatch: error: Unable to contact slurm controller (connect failure)' >&2; exit 1",
+            True,
+            True,
+        ),
+        ("echo hello", True, False),
+    ],
+)
+def test_what_a_failed_sbatch_may_have_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, silent: bool, unreached: bool
+) -> None:
+    sbatch = tmp_path / "sbatch"
+    sbatch.write_text(f"#!/bin/bash\n{end}\n")
+    sbatch.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(SlurmError) as found:
+        client.submit([], "")
+    assert (found.value.silent, found.value.unreached) == (silent, unreached)
