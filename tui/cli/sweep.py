@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -38,7 +40,7 @@ def start(options: argparse.Namespace) -> int:
     """Show every run, ask, and queue them all; prints the name of the group."""
     plan = _planned(options)
     if not options.json:
-        print_table(_columns(plan), _rows(plan))
+        _print_table(plan, options)
     for warning in plan.warnings:
         say(f"! {warning}")
     if all(one.forecast.duration_s is None for one in plan.runs):
@@ -78,6 +80,17 @@ def _planned(options: argparse.Namespace) -> SweepPlan:
 
 
 # ----------------------------------------------------------------- the table
+
+
+def _print_table(plan: SweepPlan, options: argparse.Namespace) -> None:
+    """Raises Fail: `| head` or a full disk is no success of a command that was to start something."""
+    try:
+        print_table(_columns(plan), _rows(plan))
+    except OSError as error:
+        if options.dry_run:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # is flushed at the end
+        raise Fail(f"nothing was started: the table cannot be printed: {error.strerror}") from None
 
 
 def _columns(plan: SweepPlan) -> list[Column]:

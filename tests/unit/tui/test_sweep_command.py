@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from runner.control.orders import Refused
 from runner.control.sweep import SweepPlan
 from runner.model import CheckResult
 from runner.store.rundir import RunDir, runs_root
+from tests import ROOT
 from tests.unit.control.test_gate import PROJECT
 from tests.unit.trainers.dataset.dataset_images import write_png
 from tui.cli.main import main
@@ -162,6 +165,20 @@ def test_a_run_that_cannot_be_created_is_named_with_what_is_queued(
     told = capsys.readouterr().err
     assert "2 of 4 runs are queued as spyke-sweep-" in told
     assert "spyke-lr1e-4-dim4 is not: the disk is full; the same command with --missing" in told
+
+
+@pytest.mark.parametrize("where", ["| true", ">/dev/full"])
+def test_a_table_that_cannot_be_printed_starts_nothing_and_is_no_success(where: str) -> None:
+    command = f"{sys.executable} -m tui.cli sweep {' '.join(SETS)} --yes"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command} {where}"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("plasma-tui: nothing was started: the table")
+    assert "Traceback" not in done.stderr and not runs_root().exists()
 
 
 def test_ctrl_c_after_the_last_run_was_queued_is_too_late(
