@@ -193,10 +193,11 @@ def _names(mark: Mark, gpus: Sequence[Gpu]) -> Iterator[str]:
 
 def _in_use(folder: Path, wanted: Sequence[Sequence[Slot]]) -> str:
     """`GPU 0 is used by run ...`, `GPU 0 and GPU 1 are in use`."""
-    used = {slot.label: slot for fits in wanted for slot in fits}
+    wanted_slots = dict.fromkeys(slot for fits in wanted for slot in fits)
+    used = list(dict.fromkeys(slot.label for slot in wanted_slots))
     if len(used) > 1:
-        *others, last = used
-        return f"{', '.join(others)} and {last} are in use"
-    holders = [one for slot in used.values() for one in slot_locks.holders_of(folder, slot.name)]
-    by = f"used by run {holders[-1].run_id}" if holders else "in use"
-    return f"{''.join(used)} is {by}"
+        return f"{', '.join(used[:-1])} and {used[-1]} are in use"
+    holders = (one for slot in wanted_slots for one in slot_locks.holders_of(folder, slot.name))
+    runs = list(dict.fromkeys(one.run_id for one in holders))
+    by = f"run {runs[0]}" if len(runs) == 1 else f"{len(runs)} runs"
+    return f"{used[0]} is used by {by}" if runs else f"{used[0]} is in use"

@@ -113,6 +113,15 @@ def test_each_wait_has_its_reason(line: Line, outside: Outside) -> None:
     line.take("a")
     line.order = line.order[1:]
     assert line.take("b") == ([], "GPU 1 is used by run a")
+    for name in "xyz":
+        line.add(name, gpus=("0",), slots="4")
+    assert line.take("x") == (["GPU-0"], "")
+    line.order = line.order[:1] + line.order[2:]
+    assert line.take("y") == (["GPU-0~2"], "")
+    line.order = line.order[:1] + line.order[2:]
+    assert line.take("z") == ([], "GPU 0 is used by 2 runs")
+    slot_locks.release(line.held[1:])
+    line.order, line.held = line.order[:1], line.held[:1]
     outside["GPU-0"] = "python of alice (pid 7, 18.0 GB)"
     line.add("c", gpus=("0",))
     used = "GPU 0 is used outside this queue by python of alice (pid 7, 18.0 GB)"
