@@ -94,7 +94,17 @@ def _print_table(plan: SweepPlan, options: argparse.Namespace) -> None:
 
 
 def _columns(plan: SweepPlan) -> list[Column]:
-    return [Column("run"), *(Column(clean(name, 40), least=6) for name in plan.names), *REST]
+    values = zip(*(_values(one) for one in plan.runs), strict=True)
+    settings = (
+        Column(clean(name, 40), least=12, keep_end=_differ_at_end(found))
+        for name, found in zip(plan.names, values, strict=True)
+    )
+    return [Column("run", least=24, keep_end=True), *settings, *REST]
+
+
+def _differ_at_end(values: Sequence[str]) -> bool:
+    """As paths and lists do."""
+    return any("/" in value for value in values) or len({value[:6] for value in values}) == 1
 
 
 def _rows(plan: SweepPlan) -> list[Line]:
@@ -113,7 +123,7 @@ def _rows(plan: SweepPlan) -> list[Line]:
 
 
 def _values(one: PlannedRun) -> list[str]:
-    return [clean(shown_value(name, shown(value)), 40) for name, value in one.settings]
+    return [clean(shown_value(name, shown(value)), 200) for name, value in one.settings]
 
 
 def _figures(one: PlannedRun) -> list[str]:

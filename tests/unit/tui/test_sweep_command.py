@@ -72,6 +72,27 @@ def test_the_table_shows_each_run_and_the_sums_and_a_dry_run_creates_nothing(
     assert created == [] and not runs_root().exists()
 
 
+def test_what_differs_is_in_sight_in_a_narrow_terminal(
+    created: list[str], capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    args = '["conv_dim=4","conv_alpha=1"],["conv_dim=4","conv_alpha=2"]'
+    base = ",".join(f"/a/very/long/path/to/model-{name}.safetensors" for name in ("one", "two"))
+    words = [
+        f"network_args={args}",
+        "learning_rate=1e-3,1e-4",
+        f"pretrained_model_name_or_path={base}",
+    ]
+    assert main(["sweep", "--dry-run", *(x for word in words for x in ("--set", word))]) == 0
+    lines = capsys.readouterr().out.splitlines()[1:-1]
+    assert all(len(line) <= 80 for line in lines)
+    shown = {tuple(line.split()[1:4]) for line in lines}
+    assert len(shown) == 8
+    plain = sorted(line.split()[2] for line in lines)
+    assert plain == ["1e-3"] * 4 + ["1e-4"] * 4
+
+
 def test_without_a_yes_nothing_is_created(
     created: list[str], capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
