@@ -115,6 +115,9 @@ def test_a_queued_run_shows_its_place_and_its_expected_start() -> None:
     assert found.kind is Kind.QUEUED
     assert "number 2 of 5 in the queue" in words(found)
     assert "starts about" in words(found)
+    waiting = Waiting("GPU 0 is used by run x", place=2, places=5, expected_start_at=b.NOW + 600)
+    second = [clause.text for clause in verdict_of(queued(waiting), b.NOW).second]
+    assert len(second) == 1 and second[0].startswith("number 2 of 5 in the queue, starts about ")
 
 
 def test_a_held_run_shows_why_and_what_helps() -> None:

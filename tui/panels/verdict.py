@@ -375,7 +375,8 @@ def queued(snapshot: RunSnapshot, now: float) -> Verdict:
     at = expected(waiting.expected_start_at, now)
     rest = [place] if place and place != what else []
     rest += [f"starts about {at}" if at != "now" else "starts when its slot is free"] if at else []
-    more = (*(Clause(text) for text in rest), *problem_clauses(snapshot))
+    where = (Clause(", ".join(rest)),) if rest else ()
+    more = (*where, *problem_clauses(snapshot))
     if not snapshot.supervisor_alive and snapshot.job is None:
         more = (Clause("Its process is gone: o restarts it.", "warn"), *more)
     return Verdict(Kind.QUEUED, (Clause(what),), more)
