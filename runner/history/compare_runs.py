@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from runner.history.compare import ComparedRun
     from runner.history.review.best import Candidate
 
+#: characters that are not worth repeating in each row
+LEAST_ALIKE = 6
 #: more runs than this are compared as a list first
 FEW = 4
 
@@ -57,7 +59,7 @@ def run_columns(made: Comparison) -> tuple[RunColumn, ...]:
         return tuple("" if text in (UNKNOWN, "") else text for text in words)
 
     settings = [
-        RunColumn(row.name, setting_words(row), short=_short(row.name), setting=True)
+        RunColumn(row.name, _apart(setting_words(row)), short=_short(row.name), setting=True)
         for row in made.differing
     ]
     found = (
@@ -75,6 +77,17 @@ def run_columns(made: Comparison) -> tuple[RunColumn, ...]:
     return tuple(
         one if one.head in ("place", "") else _marked(one) for one in found if any(one.values)
     )
+
+
+def _apart(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Long paths and lists without what all begin with."""
+    known = [value for value in values if value not in (NOT_KNOWN, UNKNOWN)]
+    pairs = enumerate(zip(*known, strict=False))
+    alike = next((at for at, each in pairs if len(set(each)) > 1), 0)
+    begin = max((known[0].rfind(end, 0, alike) for end in '/", =' if known), default=-1) + 1
+    if begin < LEAST_ALIKE:
+        return values
+    return tuple(f"…{value[begin:]}" if value in known else value for value in values)
 
 
 def _short(name: str) -> str:

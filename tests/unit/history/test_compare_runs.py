@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from runner.history.compare import Comparison, compared_run, comparison
 from runner.history.compare_runs import as_list, best_words, list_rows, run_columns, run_order
 from runner.history.comparing import chosen_of
@@ -93,6 +95,29 @@ def test_a_setting_has_not_the_head_of_a_result() -> None:
     columns = run_columns(comparison(found, tables, group=GROUP))
     heads = [one.short or one.head for one in columns]
     assert len(set(heads)) == len(heads)
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        (["/a/long/path/model-one.st", "/a/long/path/model-two.st"], ["…model-one.st", "…model-two.st"]),
+        (['["conv_dim=4", "b=1"]', '["conv_dim=4", "b=2"]'], ["…1\"]", "…2\"]"]),
+        (["/a/x", "/b/x"], ["/a/x", "/b/x"]),
+        (["cosine_with_restarts", "cosine_with_warmup"], ["cosine_with_restarts", "cosine_with_warmup"]),
+    ],
+)  # fmt: skip
+def test_long_values_that_begin_alike_are_shown_by_their_ends(
+    values: list[str], shown: list[str]
+) -> None:
+    runs, settings = swept(("1e-4",), (16, 32), 2)
+    tables = [{**table, "some_flag": v} for table, v in zip(settings, values, strict=True)]
+    found = [compared_run("A", run, table) for run, table in zip(runs, tables, strict=True)]
+    (column,) = (
+        one
+        for one in run_columns(comparison(found, tables, group=GROUP))
+        if one.head == "some_flag"
+    )
+    assert list(column.values) == shown
 
 
 def test_validations_on_other_images_do_not_decide() -> None:
