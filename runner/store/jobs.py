@@ -53,16 +53,13 @@ def continues(
     spec: RunSpec, job: JobRecord | None, status: Status, now: float, *, kept: bool
 ) -> bool:
     """Does the job that ended this attempt still have to ask for the next one? `kept`: the environment of the
-    next one exists, so another process asks if that one was killed."""
-    if job is None or job.note or not spec.engine.requeue:
-        return False
-    if not kept and (job.attempt != status.attempt or job.phase is JobPhase.OVER):
+    next one exists; once it is known that none follows, it is gone."""
+    if job is None or job.note or not kept or not spec.engine.requeue:
         return False
     cause = status.cause.key if status.cause is not None else ""
     by_job = status.stop_by == CLUSTER or cause.startswith("slurm_")
     over = status.outcome in (Outcome.STOPPED, Outcome.KILLED)
-    limit_s = CONTINUE_LIMIT_S if kept else HEARTBEAT_LIMIT_S
-    return by_job and over and abs(now - status.heartbeat_at) < limit_s
+    return by_job and over and abs(now - status.heartbeat_at) < CONTINUE_LIMIT_S
 
 
 def state_by_job(job: JobRecord | None, status: Status | None, now: float) -> RunState:

@@ -18,6 +18,7 @@ from runner.model import (
     Approval,
     CheckResult,
     Forecast,
+    JobPhase,
     LossBucket,
     LossSeries,
     Outcome,
@@ -320,7 +321,7 @@ def _armed(snapshot: RunSnapshot, progress: Progress) -> tuple[Clause, ...]:
 
 def silence(snapshot: RunSnapshot, now: float) -> tuple[Clause, ...]:
     """Whether the supervisor still speaks."""
-    if not snapshot.supervisor_alive and snapshot.status is not None:
+    if not snapshot.supervisor_alive and snapshot.status is not None and snapshot.job is None:
         text = "The supervisor is gone; training continues. o restarts the supervisor."
         return (Clause(text, "bad"),)
     silent_s = now - snapshot.status.heartbeat_at if snapshot.status is not None else 0.0
@@ -384,9 +385,14 @@ def queued(snapshot: RunSnapshot, now: float) -> Verdict:
 
 def stopping(snapshot: RunSnapshot, progress: Progress, now: float) -> Verdict:
     """What has been done to stop it, and what is kept."""
-    status = snapshot.status
+    status, job = snapshot.status, snapshot.job
     signalled = newest_event(snapshot, "signalled")
-    if status is not None and status.saving_since is not None and signalled is None:
+    between = status is not None and status.state is RunState.ENDED
+    if between:
+        head = "its Slurm job has ended, the next job is being submitted"
+    elif job is not None and job.phase is JobPhase.OVER:
+        head = "its Slurm job has ended, its files are being checked"
+    elif status is not None and status.saving_since is not None and signalled is None:
         head = "waiting until the checkpoint being written is complete"
     elif signalled is not None:
         name = clean(str(signalled.data.get("signal", "a signal")), 20)
@@ -398,7 +404,8 @@ def stopping(snapshot: RunSnapshot, progress: Progress, now: float) -> Verdict:
     text = f"Kept: everything up to step {kept}." if kept else "Nothing is saved yet."
     reason = guard_reason(snapshot) if by_guard else ""
     why = (Clause(sentence(reason), "bad"),) if reason else ()
-    second = (*why, *silence(snapshot, now), Clause(text, "dim"))
+    silent = () if between else silence(snapshot, now)
+    second = (*why, *silent, Clause(text, "dim"))
     first = (Clause(f"by the guard: {head}" if by_guard else head, "warn"),)
     return Verdict(Kind.STOPPING, first, second, urgent=by_guard)
 
@@ -621,13 +628,13 @@ def verdict_of(
         return lost(snapshot, progress, now)
     if snapshot.state is RunState.ENDED:
         return ended(snapshot, progress, approval)
-    if status is None:
-        head = Clause("waiting for the trainer")
-        return Verdict(Kind.STARTING, (head,), problem_clauses(snapshot))
-    if status.evaluating:
+    if status is not None and status.evaluating:
         return evaluating(snapshot, status)
     if snapshot.state is RunState.STOPPING:
         return stopping(snapshot, progress, now)
+    if status is None:
+        head = Clause("waiting for the trainer")
+        return Verdict(Kind.STARTING, (head,), problem_clauses(snapshot))
     since = nan_since(snapshot)
     if since is not None:
         return nonfinite(snapshot, progress, now, since)

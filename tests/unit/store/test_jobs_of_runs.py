@@ -122,9 +122,10 @@ def test_while_the_next_attempt_is_being_submitted_the_run_has_not_ended(run: Ru
 
 def test_a_slot_that_ends_is_stopping_until_its_job_asked_for_the_next(run: RunDir) -> None:
     running = replace(JOB, phase=JobPhase.RUNNING)
+    run.job_env.touch()
     assert seen(run, running, ENDED).state is RunState.STOPPING
     over = replace(running, phase=JobPhase.OVER)
-    run.job_env.touch()  # its last process was killed: another one asks for the next job
+    # its last process was killed: another one asks for the next job
     never = replace(JOB, attempt=2, phase=JobPhase.OVER, state="NOT_SUBMITTED", id="")
     assert seen(run, over).state is RunState.STOPPING
     # that a request got lost is only known after two minutes
@@ -133,6 +134,7 @@ def test_a_slot_that_ends_is_stopping_until_its_job_asked_for_the_next(run: RunD
     seen(run, over, ENDED)
     run.job_env.unlink()
     for settled in (
+        running,  # its job has decided, and exits
         replace(running, phase=JobPhase.OVER),
         replace(running, note="not continued in another job: nothing was saved"),
     ):
@@ -144,6 +146,7 @@ def test_a_slot_that_ends_is_stopping_until_its_job_asked_for_the_next(run: RunD
 def test_only_an_ended_run_has_an_outcome(run: RunDir) -> None:
     """A list would show a run between two jobs as stopped."""
     running = replace(JOB, phase=JobPhase.RUNNING)
+    run.job_env.touch()
     assert seen(run, running, ENDED).outcome is None
     lock = take_lock(run.lock)
     assert lock is not None
@@ -152,6 +155,7 @@ def test_only_an_ended_run_has_an_outcome(run: RunDir) -> None:
         assert seen(run, prepared, ENDED).outcome is None
     finally:
         os.close(lock)
+    run.job_env.unlink()
     assert seen(run, replace(JOB, phase=JobPhase.OVER), ENDED).outcome is Outcome.STOPPED
 
 
