@@ -44,7 +44,7 @@ def look_at_state(path: Path) -> StateLook:
     step = None
     if TRAIN_STATE in sizes:  # else from a script that tracks no steps
         try:
-            with (path / TRAIN_STATE).open("rb") as stream:
+            with open_regular(path / TRAIN_STATE) as stream:
                 step = int(parse_json(stream.read(TRAIN_STATE_BYTES))["current_step"])
         except (ValueError, KeyError, TypeError, OverflowError):
             problem = f"{TRAIN_STATE} cannot be read: the save was interrupted"

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.files.regular_file import open_regular
+
 LINES = 2000
 BLOCK_BYTES = 1 << 18
 #: how far back to search the end of a bar state or line
@@ -57,7 +59,7 @@ class ConsoleIndex:
         if offset != self._held[0]:
             begin = max(0, offset - BLOCK_BYTES)
             try:
-                with self._path.open("rb") as stream:
+                with open_regular(self._path) as stream:
                     stream.seek(begin)
                     data = stream.read(offset - begin)
             except OSError:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from runner.files.regular_file import open_regular
 from runner.hardware.used import UseMeter
 from runner.model import HardwareSample, HardwareUse
 from runner.store.journal import LineTail
@@ -92,7 +93,7 @@ class HardwareIndex:
         """The last ones of the first `n`."""
         if self._held[0] != n:
             first = max(0, n - SAMPLES)
-            with self._path.open("rb") as stream:
+            with open_regular(self._path) as stream:
                 stream.seek(self._offsets[first])
                 data = stream.read(self._offsets[n - 1] - self._offsets[first]) + stream.readline()
             found = [s for line in data.split(b"\n") if (s := self._decoded(line)) is not None]

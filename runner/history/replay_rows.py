@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.files.regular_file import open_regular
 from runner.model import LossSeries
 from runner.store.journal import LineTail, Row, number, step_rows
 from runner.store.series import LossFold
@@ -151,7 +152,7 @@ class RowIndex:
     def _rows_of(self, k: int) -> list[Row]:
         if self._held[0] != k:
             block = self._blocks[k]
-            with self._path.open("rb") as stream:
+            with open_regular(self._path) as stream:
                 stream.seek(block.offset)
                 rows, _ = step_rows(stream.read(block.length))
             self._held = (k, rows)

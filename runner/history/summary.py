@@ -20,6 +20,7 @@ from runner.checkpoints.verify import NICENESS, ONE_THREAD
 from runner.config.hiding import scrubbed
 from runner.files.atomic import open_new, rename_to_free, replace_file
 from runner.files.private import FILE_MODE
+from runner.files.regular_file import open_regular
 from runner.history.review.as_json import review_json
 from runner.history.review.document import Document
 from runner.history.review.document_of import document_of
@@ -124,7 +125,7 @@ def run_of(summary: Path) -> str | None:
     """The run in a summary's front matter; None: not our summary."""
     if summary.is_symlink() or not summary.is_file():
         return None
-    with summary.open("rb") as stream:
+    with open_regular(summary) as stream:
         head = stream.read(_FRONT_BYTES).decode("utf-8", "replace")
     if not head.startswith("---\nplasma_tui_summary: "):
         return None

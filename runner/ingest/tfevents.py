@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner.files.regular_file import open_regular
 from runner.ingest.event_files import EventFiles
 
 #: a record of one number has about 60 bytes
@@ -59,7 +60,7 @@ class EventFile:
         or in a record that is still being written. Raises OSError."""
         if self.broken is not None:
             return
-        with self.path.open("rb") as stream:
+        with open_regular(self.path) as stream:
             size = os.fstat(stream.fileno()).st_size
             while self.broken is None and self._offset + _AROUND <= size:
                 stream.seek(self._offset)

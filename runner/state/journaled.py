@@ -11,6 +11,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from runner.files.regular_file import open_regular
 from runner.model import JournalEvent
 from runner.state.attempt_state import StepRow
 from runner.state.checkpoint_book import FILE_EVENTS
@@ -136,7 +137,7 @@ def _fact(event: JournalEvent) -> dict[str, object]:
 def last_lines(path: Path, tail_bytes: int) -> bytes:
     """The complete lines at the end of a journal; nothing if it cannot be read."""
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             before = max(0, os.fstat(stream.fileno()).st_size - tail_bytes)
             stream.seek(before)
             data = stream.read(tail_bytes)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from runner.files.diffusers_folder import look_at_folder
 from runner.files.header import Broken, metadata_of, read_header
+from runner.files.regular_file import open_regular
 from runner.model import SCHEMA, Checkpoint
 from runner.store.journal import readable, write_json
 
@@ -48,7 +49,7 @@ class Replacements:
 def header_sha256(path: Path) -> str | None:
     """Of the header's bytes, else of the first HEAD_BYTES; None if it cannot be read."""
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             start = stream.read(8)
             length = int.from_bytes(start, "little")
             rest = stream.read(length if 0 < length <= 1 << 24 else HEAD_BYTES)

@@ -166,7 +166,7 @@ def attempt_offset(run: RunDir, attempt: int) -> int | None:
     None: the keeper did not get that far."""
     mark = attempt_mark(attempt)
     found, offset, rest = None, 0, b""
-    with contextlib.suppress(OSError), run.console.open("rb") as stream:
+    with contextlib.suppress(OSError), open_regular(run.console) as stream:
         while block := stream.read(_BLOCK_BYTES):
             data = rest + block
             at = data.find(mark)

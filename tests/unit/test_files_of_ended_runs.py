@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import socket
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,21 @@ def test_a_file_that_was_imported_unchecked_and_then_replaced_is_named(
     os.utime(path, (1e9, 1e9))
     assert checkpoints(run, capsys) == [(False, None, True)]
     assert "changed since it was checked" in said(["show", run.name], capsys)
+
+
+@pytest.mark.parametrize("put", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir])
+def test_a_console_that_is_no_file_hangs_no_command(
+    run: Path, capsys: Captured, put: Callable[[Path], object]
+) -> None:
+    (run / "console.log").unlink()
+    put(run / "console.log")
+    found: list[str] = []
+
+    def ask() -> None:
+        found.extend(said(words, capsys) for words in (["log", run.name], ["show", run.name]))
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(30)
+    assert not asking.is_alive()
+    assert "console.log cannot be read" in found[0] and "succeeded" in found[1]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from runner.config.hiding import hidden_command, scrubbed
+from runner.files.regular_file import open_regular
 from runner.history.report import show_json
 from runner.history.review.gather import review_of, secrets_of
 from runner.history.review.model import Review
@@ -98,7 +99,7 @@ def log(options: argparse.Namespace) -> int:
     if not console.exists():
         raise Fail(f"run {path.name} has no console output yet", NOT_FOUND)
     lines = Lines() if sys.stdout.isatty() else None
-    with console.open("rb") as stream:
+    with _opened(console) as stream:
         if options.lines is not None:
             _emit(last_lines(stream, options.lines), lines)
         while True:
@@ -111,6 +112,14 @@ def log(options: argparse.Namespace) -> int:
                 _flush(lines)
                 return OK
             time.sleep(0.2)
+
+
+def _opened(console: Path) -> BinaryIO:
+    """Raises Fail: another program may have put anything in its place."""
+    try:
+        return open_regular(console)
+    except OSError as error:
+        raise Fail(f"{console} cannot be read: {error.strerror}", NO) from None
 
 
 #: a longer line counts as several: a log may have gigabytes without a line end

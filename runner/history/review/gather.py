@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from runner.analysis.expected import expected_files
 from runner.config.hiding import secret_values
+from runner.files.regular_file import open_regular
 from runner.history.review import places
 from runner.history.review.attempts import attempts_of
 from runner.history.review.best import Candidate, rank, validation_near
@@ -220,7 +221,7 @@ def _images(run: RunDir, spec: RunSpec) -> Images:
     parser = ImportedLog(vocabulary=words) if imported else ConsoleParser(vocabulary=words)
     if not run.console.exists():
         return found
-    with run.console.open("rb") as stream:
+    with open_regular(run.console) as stream:
         for _ in range(CONSOLE_HEAD_BYTES >> 16):
             data = stream.read(1 << 16)
             if not data and not imported:
