@@ -1,6 +1,7 @@
 """A private Slurm on this machine, in one folder, with two made-up GPUs.
 
-`python -m tests.slurm.cluster FOLDER` starts one and prints the line that selects it; Ctrl+C ends it.
+`python -m tests.slurm.cluster FOLDER` starts one and prints the line that selects it; Ctrl+C or SIGTERM ends
+it.
 """
 
 from __future__ import annotations
@@ -153,6 +154,11 @@ class Cluster:
 
 
 def main() -> None:
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # a background shell hands down an ignored SIGINT
+        signal.signal(number, signal.default_int_handler)
     cluster = Cluster(Path(sys.argv[1]).absolute())
     if (why := why_not()) is not None:
         sys.exit(why)
