@@ -101,6 +101,12 @@ class Comparison:
     group: str = ""
 
     @property
+    def best(self) -> int | None:
+        """Index of the best run; None: none is ranked, or several are and all within the noise."""
+        places = [one.place for _, one in self.ranking]
+        return self.ranking[0][0] if len(places) == 1 or len(set(places)) > 1 else None
+
+    @property
     def differing(self) -> tuple[SettingRow, ...]:
         return tuple(row for row in self.settings if row.differs)
 

@@ -129,7 +129,7 @@ def best_words(made: Comparison) -> tuple[str, ...]:
     leader = f"{run.letter}{' at ' if place else ', '}{place}{best.reasons[0]}"
     if ranked == 1:
         first = f"Only {run.letter} is ranked{so_far}: {place}{best.reasons[0]}."
-    elif len(tied) + 1 == ranked:
+    elif made.best is None:
         every = "both" if ranked == 2 else f"all {ranked}"
         first = f"No clear best{so_far}: {every} runs are within the noise. First: {leader}."
     else:

@@ -130,7 +130,7 @@ def comparison_json(made: Comparison, axis: Axis) -> dict[str, Any]:
         "schema": 1,
         "axis": str(axis),
         "group": made.group or None,
-        "best": made.runs[made.ranking[0][0]].id if made.ranking else None,
+        "best": made.runs[made.best].id if made.best is not None else None,
         "runs": [
             {name: msgspec.to_builtins(getattr(run, name)) for name in _OF_RUN}
             | {"place": places[run.letter].place if run.letter in places else None}

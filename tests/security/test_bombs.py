@@ -275,7 +275,7 @@ TRUSTED = {
     "keeper.py", "interpreter.py", "import_probe.py", "hiding.py", "reading.py", "positions.py", "changes.py",
     "flag_edit.py", "fields.py", "other_formats.py", "flag_dialects.py", "write.py", "flag_table.py",
     "memory_figures.py", "titles.py", "catalogue.py", "themes.py", "project.py", "common.py", "run_settings.py",
-    "usual_pace.py", "header.py", "json_text.py", "toml_text.py", "queue.py", "queue_times.py", "slots.py",
+    "usual_pace.py", "header.py", "json_text.py", "toml_text.py", "queue.py", "queue_times.py", "slot_locks.py",
     "turn.py", "handing_over.py",
 }  # fmt: skip
 

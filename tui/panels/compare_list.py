@@ -28,10 +28,11 @@ MOST_WORDS = 3
 
 def list_columns(overlay: Overlay) -> tuple[RunColumn, ...]:
     """Places and states as the screen shows them."""
-    runs, found = overlay.made.runs, []
-    ranking = overlay.made.ranking
-    marks = {at: "=" for at, one in ranking if one.place == 1}  # within the noise of the best
-    marks |= {at: glyphs.BEST for at, _ in ranking[:1]}
+    runs, best, found = overlay.made.runs, overlay.made.best, []
+    # within the noise of the first
+    marks = {at: "=" for at, one in overlay.made.ranking if one.place == 1}
+    if best is not None:
+        marks[best] = glyphs.BEST
     for column in run_columns(overlay.made):
         values = tuple(clean(value, 80) for value in column.values)
         if column.head == "place":

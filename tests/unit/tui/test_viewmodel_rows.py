@@ -22,8 +22,10 @@ from tui.words.state import label_of, state_label
 
 def test_every_state_and_outcome_has_a_word_and_a_shape_of_its_own() -> None:
     labels = [label_of(RunState.ENDED, outcome) for outcome in Outcome]
-    labels += [label_of(state, None) for state in RunState]
+    labels += [label_of(state, None) for state in RunState if state is not RunState.UNKNOWN]
     assert len({label.word for label in labels}) == len(labels)
+    # what cannot be read and what ended without a verdict: both are unknown
+    assert label_of(RunState.UNKNOWN, None) == label_of(RunState.ENDED, Outcome.UNKNOWN)
     assert all(len(label.shape) == 1 for label in labels)
     assert label_of(RunState.RUNNING, None, Phase.SAVING).word == "saving"
     for phase in Phase:
