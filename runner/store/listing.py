@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from runner.model import Label, RunListing, RunSnapshot, RunSpec, RunState, Status, Waiting
+from runner.store.identity import replacements
 from runner.store.journal import readable
 from runner.store.labels import read_label
 from runner.store.reader import RunReader
@@ -39,7 +40,7 @@ def listing_of(snapshot: RunSnapshot, label: Label | None = None) -> RunListing:
         step=status.step,
         total_steps=status.total_steps or (forecast.steps if queued and forecast else None),
         loss=status.loss if status.loss is not None else status.average,
-        checkpoints=sum(not (one.removed or one.replaced) for one in status.checkpoints),
+        checkpoints=_kept(Path(snapshot.path), spec.cwd, status),
         duration_s=_duration_s(snapshot, status, made=bool(spec.origin)),
         host=spec.host,
         problem=snapshot.problems[0] if snapshot.problems else None,
@@ -56,6 +57,16 @@ def listing_of(snapshot: RunSnapshot, label: Label | None = None) -> RunListing:
         ends_at=snapshot.read_at + status.eta_s if trains and status.eta_s is not None else None,
         forecast_s=forecast.duration_s if (queued or trains) and forecast else None,
     )
+
+
+def _kept(run: Path, cwd: str, status: Status) -> int:
+    """Checkpoints that neither the trainer deleted nor a later run wrote over, as both recorded: a list asks no
+    disk about thousands of files."""
+    there = [one for one in status.checkpoints if not (one.removed or one.replaced)]
+    if later := {one.path: one.mtime_ns for one in replacements(run)} if there else {}:
+        at = [later.get(os.path.realpath(os.path.join(cwd, one.path)), 0) for one in there]  # noqa: PTH118
+        return sum(time_ns <= (one.mtime_ns or 0) for one, time_ns in zip(there, at, strict=True))
+    return len(there)
 
 
 def _duration_s(snapshot: RunSnapshot, status: Status, *, made: bool) -> float | None:
