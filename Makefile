@@ -18,7 +18,7 @@ INSTALLED := $(VENV)/.installed
 BASE_PYTHON ?= python3
 ARGS ?=
 # test processes side by side: most tests wait for processes and terminals
-WORKERS ?= 4
+WORKERS ?= 6
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
