@@ -17,6 +17,8 @@ INSTALLED := $(VENV)/.installed
 # the interpreter that makes the venv: 3.11 or newer
 BASE_PYTHON ?= python3
 ARGS ?=
+# some shells set it: then each of the thousands of processes of the tests compiles every module again
+unexport PYTHONDONTWRITEBYTECODE
 # test processes side by side: most tests wait for processes and terminals
 WORKERS ?= 6
 
