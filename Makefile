@@ -20,7 +20,7 @@ ARGS ?=
 # some shells set it: then each of the thousands of processes of the tests compiles every module again
 unexport PYTHONDONTWRITEBYTECODE
 # test processes side by side: most tests wait for processes and terminals
-WORKERS ?= 6
+WORKERS ?= 5
 
 help:
 	@sed -n 's/^# make/make/p' Makefile

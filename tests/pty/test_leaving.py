@@ -74,8 +74,7 @@ def test_a_signal_to_the_screen_restores_the_terminal(desk: Desk, number: signal
     assert modes(terminal.output())[ALTERNATE_SCREEN]
     os.kill(terminal.pid, number)
     assert terminal.wait_exit() == 128 + number
-    terminal.wait_quiet(0.2, 2.0)
-    assert restored(terminal.output())
+    wait_for(lambda: restored(terminal.output()), what="the terminal's modes")
     trained_to_the_end(run)
 
 
@@ -101,8 +100,7 @@ def test_a_screen_whose_loop_hangs_restores_the_terminal_too() -> None:
         assert not terminal.echoes()
         os.kill(terminal.pid, signal.SIGHUP)
         assert terminal.wait_exit() == 128 + signal.SIGHUP
-        terminal.wait_quiet(0.2, 2.0)
-        assert restored(terminal.output())
+        wait_for(lambda: restored(terminal.output()), what="the terminal's modes")
         assert terminal.echoes()
     finally:
         terminal.close()
@@ -117,8 +115,7 @@ def test_sigterm_in_the_first_moments_gives_the_terminal_back(desk: Desk) -> Non
         time.sleep(delay_s)
         os.kill(terminal.pid, signal.SIGTERM)
         assert terminal.wait_exit() == 128 + signal.SIGTERM
-        terminal.wait_quiet(0.2, 2.0)
-        assert not modes(terminal.output())[ALTERNATE_SCREEN]
+        wait_for(lambda t=terminal: not modes(t.output())[ALTERNATE_SCREEN])  # type: ignore[misc]
 
 
 def test_q_leaves_and_says_that_the_training_goes_on(desk: Desk) -> None:
