@@ -16,8 +16,9 @@ from runner.config.hiding import without_addresses
 from runner.config.model import Config
 from runner.control.gate import GateClosed as GateClosed
 from runner.control.gate import forced, gate_status
-from runner.control.launch import WouldOverwrite, start_run
+from runner.control.launch import start_run
 from runner.control.queueing import QueueRequest, refuse_bad_slots
+from runner.control.start_refusals import WouldOverwrite
 from runner.model import Approval, AttemptPlan, CheckResult, Forecast, RunSpec
 from runner.model.preview import Preview
 from runner.model.units import count

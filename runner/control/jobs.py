@@ -54,10 +54,10 @@ _asked: dict[str, float] = {}
 def _ask_for_next(run: RunDir) -> None:
     """Unless another process does."""
     status, now, job = readable(run.status, Status), time.monotonic(), job_of(run)
-    lost = job is not None and job.state == NOT_SUBMITTED
+    lost_at = job.submitted_at if job is not None and job.state == NOT_SUBMITTED else -math.inf
     if (
         status is None
-        or (lost and job is not None and time.time() - job.submitted_at < RETRY_S)
+        or time.time() - lost_at < RETRY_S
         or now - _asked.get(run.id, -math.inf) < ASK_AGAIN_S
         or lock_held(run.job_env)
     ):

@@ -20,10 +20,7 @@ from runner.config.hiding import hidden_spec
 from runner.control.orders import Refused, refuse_foreign, start_supervisor
 from runner.control.queueing import QueueRequest, enqueue
 from runner.control.start_refusals import (
-    StartRefused as StartRefused,
-)
-from runner.control.start_refusals import WouldOverwrite as WouldOverwrite
-from runner.control.start_refusals import (
+    StartRefused,
     agreed_overwrite,
     refuse_control_characters,
     refuse_taken_folder,
@@ -35,18 +32,8 @@ from runner.control.submit import refuse_open_job
 from runner.control.submit import submit as submit_job
 from runner.engines.slurm.watch import forget
 from runner.files.private import FOLDER_MODE, open_lock, own_copy, private_folder
-from runner.model import (
-    SCHEMA,
-    AttemptPlan,
-    CheckResult,
-    Engine,
-    RunSpec,
-    Status,
-)
-from runner.preflight.existing_files import (
-    NO_CONSENT,
-    Consent,
-)
+from runner.model import SCHEMA, AttemptPlan, CheckResult, Engine, RunSpec, Status
+from runner.preflight.existing_files import NO_CONSENT, Consent
 from runner.process.spawn import detachment
 from runner.store.attempt import attempts_of
 from runner.store.journal import read_json, readable, write_json

@@ -21,12 +21,13 @@ from runner.config.hiding import hidden_command
 from runner.config.model import Config
 from runner.control.changes import Changes, applied, changed_config, differences, read_changes
 from runner.control.gate import GateStatus, approval_for_changed, gate_of_changed
-from runner.control.launch import StartRefused, start_attempt, start_run
+from runner.control.launch import start_attempt, start_run
 from runner.control.orders import Refused
 from runner.control.queueing import QueueRequest
 from runner.control.resume import ended_run, gate_warnings, plan_resume
 from runner.control.resume_attempt import ResumePlan
 from runner.control.resume_checks import processes_of, versions_of
+from runner.control.start_refusals import StartRefused
 from runner.model import AttemptPlan, Cause, CheckResult, Forecast, RunSnapshot, RunSpec
 from runner.model.preview import FlagChange, Preview
 from runner.preflight.existing_files import files_of_name

@@ -150,9 +150,8 @@ def _submit(runs: Sequence[RunDir], engine: Engine) -> list[Submission]:
 
 
 def _not_submitted(run: RunDir, job: JobRecord, error: SlurmError) -> Submission:
-    if (
-        error.silent and not error.unreached
-    ):  # it may have been: whoever asks next looks for the token
+    # it may have been submitted: whoever asks next looks for the token
+    if error.silent and not error.unreached:
         _record(run, replace(job, problem=str(error)))
         return Submission(run, "", str(error))
     record = replace(

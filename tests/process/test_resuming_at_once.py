@@ -14,6 +14,7 @@ import pytest
 from runner.control import launch
 from runner.control import orders as control
 from runner.control.resume import plan_resume
+from runner.control.start_refusals import StartRefused
 from runner.model import AttemptPlan, RunState
 from runner.store.journal import read_json, write_json
 from runner.store.liveness import lock_held, take_lock
@@ -78,7 +79,7 @@ def test_of_two_plans_carried_out_at_once_the_second_is_refused_and_overwrites_n
         barrier.wait()
         try:
             launch.start_attempt(stopped, plan)
-        except launch.StartRefused as error:
+        except StartRefused as error:
             refused.append((plan.changes, str(error)))
 
     threads = [threading.Thread(target=carry_out, args=(plan,)) for plan in plans]
@@ -151,7 +152,7 @@ def test_a_resume_whose_plan_was_replaced_by_another_does_not_report_success(
         starting(*words, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(launch, "start_supervisor", killed_and_replaced)
-    with pytest.raises(launch.StartRefused, match="ran instead of this one"):
+    with pytest.raises(StartRefused, match="ran instead of this one"):
         launch.start_attempt(stopped, plan_resume(look(stopped)).plan)
 
 
@@ -163,6 +164,6 @@ def test_a_plan_made_before_another_resume_ran_is_refused(stopped: RunDir) -> No
     wait_end(stopped)
     wait_for(lambda: not lock_held(stopped.lock))
     kept = stopped.attempt(2).read_bytes()
-    with pytest.raises(launch.StartRefused, match="been resumed"):
+    with pytest.raises(StartRefused, match="been resumed"):
         launch.start_attempt(stopped, stale)
     assert stopped.attempt(2).read_bytes() == kept

@@ -18,6 +18,7 @@ from runner.control import launch
 from runner.control import orders as control
 from runner.control.resume import plan_resume
 from runner.control.retry import carry_out, plan_retry
+from runner.control.start_refusals import StartRefused
 from runner.history.comparing import Comparing
 from runner.history.report import show_json
 from runner.history.review.chosen import choose
@@ -378,7 +379,7 @@ def test_the_hang_up_of_a_terminal_leaves_the_training_alone(stage: Stage, tmp_p
 
 def test_a_second_start_into_the_same_files_is_refused_and_names_the_first(stage: Stage) -> None:
     run = stage.start("--steps", "5000")
-    with pytest.raises(launch.StartRefused, match=run.id):
+    with pytest.raises(StartRefused, match=run.id):
         stage.start("--steps", "10")
     other = stage.start("--steps", "3", name="other")
     assert wait_end(other).outcome is Outcome.SUCCEEDED

@@ -16,6 +16,7 @@ from runner.control import launch
 from runner.control import orders as control
 from runner.control.resume import plan_resume
 from runner.control.retry import carry_out, plan_retry
+from runner.control.start_refusals import StartRefused
 from runner.model import Outcome, RunSnapshot, RunState
 from runner.store.journal import read_json, write_json
 from runner.store.liveness import lock_held
@@ -61,7 +62,7 @@ def test_a_trainer_without_a_record_is_watched_stopped_and_collides(
     wait_step(run, 5)
     assert "unrecorded" in kinds(run)
     assert look(run).state is RunState.RUNNING
-    with pytest.raises(launch.StartRefused, match=run.id):
+    with pytest.raises(StartRefused, match=run.id):
         start(output, "--steps", "10")
     control.stop(run.path)
     snapshot = wait_end(run)
@@ -110,9 +111,9 @@ def test_a_wrong_verdict_on_a_living_trainer_frees_neither_its_folder_nor_its_ru
     from dataclasses import replace
 
     write_json(run.status, replace(status, state=RunState.ENDED, outcome=Outcome.KILLED))
-    with pytest.raises(launch.StartRefused, match=run.id):
+    with pytest.raises(StartRefused, match=run.id):
         start(output, "--steps", "10")
-    with pytest.raises(launch.StartRefused, match="still alive"):
+    with pytest.raises(StartRefused, match="still alive"):
         launch.start_attempt(run, replace(read_plan(run), attempt=2))
     control.stop(run.path)
     wait_for(lambda: not processes_of(output), 20, "the end of all processes")

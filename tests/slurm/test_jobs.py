@@ -12,9 +12,10 @@ import psutil
 import pytest
 
 from runner.control import orders
-from runner.control.launch import StartRefused, start_attempt, start_run
+from runner.control.launch import start_attempt, start_run
 from runner.control.orders import Refused
 from runner.control.resume import plan_resume
+from runner.control.start_refusals import StartRefused
 from runner.control.submit import refuse_open_job, submit_many
 from runner.engines.slurm import client, watch
 from runner.model import Engine, JobPhase, Outcome, RunSnapshot, RunState

@@ -270,7 +270,8 @@ class Backend:
         queue: bool = False,
     ) -> Sent:
         """`overwrite`: the existing files that the user agreed to overwrite; `queue`: it waits for a slot."""
-        from runner.control import begin, launch
+        from runner.control import begin
+        from runner.control.start_refusals import WouldOverwrite
         from runner.preflight.existing_files import Consent
 
         config = _load(config_path)
@@ -281,7 +282,7 @@ class Backend:
             first = error.failed[0]
             text = f"{first.title or first.name}: {first.detail or first.evidence}"
             raise Refusal(f"not started, a check failed: {text}{_more(error.failed)}") from None
-        except launch.WouldOverwrite as error:
+        except WouldOverwrite as error:
             raise Refusal(f"not started: {error}; press s again to decide") from None
         return Sent(f"{'queued' if queue else 'started'} {run.id}", run.path)
 

@@ -11,7 +11,8 @@ from runner.analysis.smoke import smoke_passed, smoke_verdict
 from runner.config.errors import ConfigError
 from runner.config.model import Config
 from runner.config.reading import read_settings
-from runner.control import begin, launch
+from runner.control import begin
+from runner.control.start_refusals import WouldOverwrite
 from runner.model import CheckResult
 from runner.model.refusal import Refusal
 from runner.model.units import count
@@ -155,7 +156,7 @@ def _started(options: argparse.Namespace, file: str | None) -> RunDir:
         ) from None
     except begin.GateClosed as error:
         raise Fail(f"not started: {error} (--force REASON starts anyway)") from None
-    except launch.WouldOverwrite as error:
+    except WouldOverwrite as error:
         raise Fail(_overwrites(error)) from None
     write(run.id)
     say_submitted(run)
@@ -184,7 +185,7 @@ def _ended(options: argparse.Namespace, run: RunDir) -> int:
     return OK
 
 
-def _overwrites(error: launch.WouldOverwrite) -> str:
+def _overwrites(error: WouldOverwrite) -> str:
     existing = error.existing
     listed = "".join(f"\n  {line}" for line in overwrite.lines(existing))
     return (

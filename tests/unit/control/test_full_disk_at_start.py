@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from runner.control import launch
-from runner.control.launch import StartRefused, start_attempt, start_run
+from runner.control.launch import start_attempt, start_run
 from runner.control.orders import Refused
 from runner.control.queueing import QueueRequest
+from runner.control.start_refusals import StartRefused
 from runner.control.submit import Unreached
 from runner.engines.slurm import client, watch
 from runner.engines.slurm.client import SlurmError, Submitted

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from runner.control import begin, launch
-from runner.control.launch import StartRefused, WouldOverwrite, start_run, starts_lock
+from runner.control.launch import start_run, starts_lock
+from runner.control.start_refusals import StartRefused, WouldOverwrite
 from runner.model import (
     AttemptPlan,
     Checkpoint,

@@ -12,10 +12,10 @@ import pytest
 
 from runner.control import launch, orders
 from runner.control import queue as control
-from runner.control.launch import StartRefused
 from runner.control.orders import Refused
 from runner.control.queueing import QueueRequest
 from runner.control.remove import removal_of
+from runner.control.start_refusals import StartRefused
 from runner.model import RunSpec, RunState, Status, Waiting
 from runner.store import queue
 from runner.store.journal import read_json, write_json

@@ -9,8 +9,8 @@ import pytest
 from runner.config.model import Config
 from runner.control import begin, launch
 from runner.control.gate import approve
-from runner.control.launch import StartRefused
 from runner.control.orders import Refused
+from runner.control.start_refusals import StartRefused
 from runner.control.submit import Submission
 from runner.control.sweep import create
 from runner.model import Forecast, RunSpec

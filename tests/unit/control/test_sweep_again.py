@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.control.launch import StartRefused
+from runner.control.start_refusals import StartRefused
 from runner.control.sweep import create
 from runner.model import Checkpoint, RunState, Status
 from runner.store.journal import write_json
