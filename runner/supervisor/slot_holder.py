@@ -47,10 +47,10 @@ class SlotHolder:
     def hold(self, sample: HardwareSample | None) -> None:
         """Repeated: take again what an earlier supervisor held, or a share, as soon as it is free. `sample`:
         with the machine's GPUs; None: none yet."""
+        if time.monotonic() - self._began_at > PATIENCE_S:
+            self._begun()  # a driver that does not respond, or a full disk, must not block the queue
         if self._held or self._over.is_set():
             return
-        if time.monotonic() - self._began_at > PATIENCE_S:
-            self._begun()  # a driver that does not respond must not block the queue
         run, attempt = self._context.run, self._context.attempt
         with contextlib.suppress(OSError):
             known = slot_locks.named_by(self._folder, run.id, attempt)
