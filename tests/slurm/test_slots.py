@@ -79,13 +79,13 @@ def _tensors(one: Checkpoint) -> bytes:
 
 
 def test_slots_give_the_same_checkpoints(output: Path, tmp_path: Path) -> None:
-    unbroken = wait_end(started(tmp_path, "unbroken", 80), 180)
-    run = started(tmp_path, "slots", 80, SLOTS.format(requeue="true"))
+    unbroken = wait_end(started(tmp_path, "unbroken", 160), 180)
+    run = started(tmp_path, "slots", 160, SLOTS.format(requeue="true"))
     done = ended(run, 420)
     assert done.outcome is Outcome.SUCCEEDED
     assert done.status is not None and done.status.attempt >= 3
     expected = weights(unbroken)
-    assert len(expected) == 5
+    assert len(expected) == 9
     assert weights(done) == expected
     wait_for(lambda: not run.job_env.exists())
     bases = [attempt.first_step for attempt in done.status.attempts]
